@@ -1,0 +1,132 @@
+"""What may be asked for: frozen Structs in the imperative, with their bounds.
+
+`PUBLIC` is the one table of names that apps may send; whatever is not in it is not dispatched.
+"""
+
+from datetime import date
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from actors.domain.conversation import COACH, MessageState, Text
+from actors.domain.goals import Amount, Cascade, Effort, Kind, Metric, Note, Percent, Title
+from actors.domain.life_areas import Area
+from actors.domain.private import PrivateText, private
+from actors.domain.profile import Email, Language, Name, Preferences, Zone
+
+Id = Annotated[str, Meta(min_length=36, max_length=36, pattern=r"^[0-9a-f-]{36}$")]
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something an author asks for."""
+
+
+class OpenAccount(Command, frozen=True):
+    """The first command of every session, sent by the door that registered the user."""
+
+    user_id: Id
+    email: Email
+    name: Name
+    tz: Zone = "UTC"
+    language: Language = "en"
+
+
+class ChangeProfile(Command, frozen=True):
+    name: Name | UnsetType = UNSET
+    tz: Zone | UnsetType = UNSET
+    preferences: Preferences | UnsetType = UNSET
+
+
+class CreateGoal(Command, frozen=True):
+    title: Title
+    parent_id: Id | None = None
+    kind: Kind = "goal"
+    area: Area | None = None
+    effort: Effort | None = None
+    due: date | None = None
+    metric: Metric | None = None
+
+
+class ChangeGoal(Command, frozen=True):
+    goal_id: Id
+    title: Title | UnsetType = UNSET
+    area: Area | None | UnsetType = UNSET
+    effort: Effort | None | UnsetType = UNSET
+    due: date | None | UnsetType = UNSET
+    metric: Metric | None | UnsetType = UNSET
+
+
+class RecordProgress(Command, frozen=True):
+    """Exactly one of: `progress` in percent, `amount` where the metric now stands, `add` to where it stands."""
+
+    goal_id: Id
+    progress: Percent | None = None
+    amount: Amount | None = None
+    add: Amount | None = None
+    note: Note | None = None
+
+
+class CompleteGoal(Command, frozen=True):
+    goal_id: Id
+
+
+class ReopenGoal(Command, frozen=True):
+    goal_id: Id
+
+
+class RemoveGoal(Command, frozen=True):
+    goal_id: Id
+    cascade: Cascade = "none"
+
+
+class SendMessage(Command, frozen=True):
+    text: Text
+    thread: Literal["coach"] = COACH
+    attachments: Annotated[tuple[Id, ...], Meta(max_length=10)] = ()
+
+
+class StopReply(Command, frozen=True):
+    """Stop a reply, named by its own id or by the id of the message it answers."""
+
+    message_id: Id
+
+
+class CallTool(Command, frozen=True):
+    """The coach asks for `command` while it answers; only its session sends this."""
+
+    reply_id: Id
+    call_id: Annotated[str, Meta(max_length=200)]
+    name: str
+    arguments: PrivateText
+    command: Command
+
+
+class FinishReply(Command, frozen=True):
+    """The coach has said all it will say; only its session sends this."""
+
+    reply_id: Id
+    text: Annotated[str, private(max_length=200_000)]
+    state: MessageState
+    answered_by: str
+    problem: str | None = None
+
+
+PUBLIC: dict[str, type[Command]] = {
+    "chat.send": SendMessage,
+    "chat.stop": StopReply,
+    "goal.create": CreateGoal,
+    "goal.change": ChangeGoal,
+    "goal.progress": RecordProgress,
+    "goal.complete": CompleteGoal,
+    "goal.reopen": ReopenGoal,
+    "goal.remove": RemoveGoal,
+    "profile.change": ChangeProfile,
+}
+
+NAMES: dict[type[Command], str] = {
+    **{command: name for name, command in PUBLIC.items()},
+    OpenAccount: "account.open",
+    CallTool: "reply.tool",
+    FinishReply: "reply.finish",
+}

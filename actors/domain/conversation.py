@@ -1,0 +1,58 @@
+"""What a conversation is made of: messages, and the reply that is owed for one."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from actors.domain.private import PrivateText, private
+
+Role = Literal["user", "coach", "person"]
+MessageState = Literal["complete", "interrupted", "failed"]
+COACH: Final = "coach"
+"""The thread every user has with their coach, and the author id of what the coach says."""
+
+MAX_TEXT = 16_000
+HISTORY = 80
+"""How many of the newest messages the state holds; older ones are rows."""
+MAX_OWED = 32
+"""How many replies may wait at once; beyond, `chat.busy`."""
+
+Text = Annotated[str, private(min_length=1, max_length=MAX_TEXT)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as apps see it. `problem` is a stable code when `state` is "failed"."""
+
+    id: str
+    seq: int
+    thread: str
+    role: Role
+    author_id: str
+    text: PrivateText
+    created_at: Annotated[datetime, Meta(tz=True)]
+    spoken: bool = False
+    state: MessageState = "complete"
+    answered_by: str | None = None
+    reply_to: str | None = None
+    problem: str | None = None
+    attachments: tuple[str, ...] = ()
+
+
+class ToolStep(msgspec.Struct, frozen=True):
+    """One tool call of the coach that was carried out: its arguments and result as JSON text."""
+
+    call_id: str
+    name: str
+    arguments: PrivateText
+    result: PrivateText
+
+
+class OwedReply(msgspec.Struct, frozen=True):
+    """A reply that must follow the user's message `message_id`, and what the coach has done for it so far."""
+
+    reply_id: str
+    message_id: str
+    since: Annotated[datetime, Meta(tz=True)]
+    steps: tuple[ToolStep, ...] = ()

@@ -1,0 +1,100 @@
+"""Everything that can be refused, each with a stable code and a sentence for people."""
+
+from actors.runtime.envelope import Refused
+
+
+class Invalid(Refused):
+    code = "invalid"
+    message = "Something in this request is not as it should be."
+
+
+class TooLarge(Refused):
+    code = "too_large"
+    message = "This is larger than is accepted here."
+
+
+class UnknownCommand(Refused):
+    code = "invalid.command"
+    message = "There is no such command."
+
+
+class Unauthenticated(Refused):
+    code = "unauthenticated"
+    message = "Please sign in."
+
+
+class Revoked(Refused):
+    code = "auth.revoked"
+    message = "This sign-in has ended. Please sign in again."
+
+
+class BadCredentials(Refused):
+    code = "auth.credentials"
+    message = "The mail address or the password is not right."
+
+
+class WeakPassword(Refused):
+    code = "auth.password"
+    message = "This password is too easy to guess, too short or too long."
+
+
+class MailTaken(Refused):
+    code = "auth.mail_taken"
+    message = "There is an account with this mail address already."
+
+
+class NotFound(Refused):
+    code = "not_found"
+    message = "There is nothing here by that name."
+
+
+class Conflict(Refused):
+    code = "conflict"
+    message = "This does not fit with how things are now."
+
+
+class RateLimited(Refused):
+    code = "rate_limited"
+    message = "That was a little too fast. Please wait a moment."
+    retry = True
+
+
+class GoalClosed(Refused):
+    code = "goal.closed"
+    message = "This goal is not open."
+
+
+class GoalOpen(Refused):
+    code = "goal.open"
+    message = "This goal is open already."
+
+
+class GoalCycle(Refused):
+    code = "goal.cycle"
+    message = "A goal can't be inside itself."
+
+
+class GoalDepth(Refused):
+    code = "goal.depth"
+    message = "Goals can be at most eight levels deep."
+
+
+class GoalHasChildren(Refused):
+    code = "goal.has_children"
+    message = "This goal has parts of its own. Say what becomes of them: cascade=close or cascade=delete."
+
+
+class TooManyGoals(Refused):
+    code = "goal.too_many"
+    message = "There are very many goals already. Remove some that no longer matter first."
+
+
+class NoReply(Refused):
+    code = "chat.no_reply"
+    message = "The coach is not saying anything that could be stopped."
+
+
+class ReplyPending(Refused):
+    code = "chat.busy"
+    message = "The coach is still answering. Many messages are waiting already."
+    retry = True

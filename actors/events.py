@@ -1,0 +1,155 @@
+"""What has happened: frozen Structs in the past tense. The log and the apps see these.
+
+An event lives for years: a field is only ever added with a default; any other change raises `version` and adds an
+upcast from the version before to `UPCASTS`.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from actors.domain.conversation import COACH, MessageState, Role
+from actors.domain.goals import Goal, Metric, RolledUp
+from actors.domain.private import PrivateText
+from actors.domain.profile import Preferences
+from actors.runtime.ids import derived
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that has happened to one address."""
+
+    type: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+class AccountOpened(Event, frozen=True):
+    type = "account.opened"
+    user_id: str
+    email: PrivateText
+    name: PrivateText
+    tz: str
+    language: str
+
+
+class ProfileChanged(Event, frozen=True):
+    type = "profile.changed"
+    name: PrivateText | UnsetType = UNSET
+    tz: str | UnsetType = UNSET
+    preferences: Preferences | UnsetType = UNSET
+
+
+class GoalCreated(Event, frozen=True):
+    type = "goal.created"
+    goal: Goal
+    rolled_up: tuple[RolledUp, ...] = ()
+
+
+class GoalChanged(Event, frozen=True):
+    type = "goal.changed"
+    goal: Goal
+    rolled_up: tuple[RolledUp, ...] = ()
+
+
+class GoalProgressed(Event, frozen=True):
+    """`day` is the user's local date when it happened, `tz` the zone it was read in."""
+
+    type = "goal.progressed"
+    goal_id: str
+    progress: float
+    day: date
+    tz: str
+    metric: Metric | None = None
+    note: PrivateText | None = None
+    rolled_up: tuple[RolledUp, ...] = ()
+
+
+class GoalCompleted(Event, frozen=True):
+    type = "goal.completed"
+    goal_id: str
+    day: date
+    tz: str
+    rolled_up: tuple[RolledUp, ...] = ()
+
+
+class GoalReopened(Event, frozen=True):
+    type = "goal.reopened"
+    goal_id: str
+    progress: float
+    rolled_up: tuple[RolledUp, ...] = ()
+
+
+class GoalRemoved(Event, frozen=True):
+    """`closed` are the descendants that were cancelled instead of removed; `removed` includes the goal itself."""
+
+    type = "goal.removed"
+    goal_id: str
+    removed: tuple[str, ...]
+    closed: tuple[str, ...] = ()
+    rolled_up: tuple[RolledUp, ...] = ()
+
+
+class MessageAdded(Event, frozen=True):
+    """A message of the user or of the coach. A user's message owes a reply, `reply_id`, which ends the debt."""
+
+    type = "message.added"
+    id: str
+    role: Role
+    author_id: str
+    text: PrivateText
+    thread: str = COACH
+    spoken: bool = False
+    state: MessageState = "complete"
+    answered_by: str | None = None
+    reply_to: str | None = None
+    reply_id: str | None = None
+    problem: str | None = None
+    attachments: tuple[str, ...] = ()
+
+
+class ToolUsed(Event, frozen=True):
+    type = "tool.used"
+    reply_id: str
+    call_id: str
+    tool: str
+    arguments: PrivateText
+    result: PrivateText
+
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""From the builtins of one version of an event to those of the next."""
+
+TYPES: dict[str, type[Event]] = {
+    event.type: event
+    for event in (
+        AccountOpened,
+        ProfileChanged,
+        GoalCreated,
+        GoalChanged,
+        GoalProgressed,
+        GoalCompleted,
+        GoalReopened,
+        GoalRemoved,
+        MessageAdded,
+        ToolUsed,
+    )
+}
+UPCASTS: dict[tuple[str, int], Upcast] = {}
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An event as apps see it: with its place in the log. `id` is the same on every delivery."""
+
+    v: int
+    seq: int
+    id: str
+    at: Annotated[datetime, Meta(tz=True)]
+    type: str
+    data: Event
+
+
+def recorded(address: str, seq: int, at: datetime, event: Event) -> Recorded:
+    """The event at position `seq` of the log of `address`."""
+    return Recorded(event.version, seq, derived(address, str(seq)), at, event.type, event)

@@ -1,0 +1,189 @@
+"""What the inside needs from outside, one small Protocol each."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from actors.domain.conversation import Message
+from actors.domain.goals import Goal, Status
+from actors.events import Recorded
+
+# ── what apps hold open ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Outbox(Protocol):
+    """Pushes to all devices of a user. Never waits: each device has a bounded outbox of its own."""
+
+    def push(self, address: str, events: Sequence[Recorded]) -> None:
+        """Durable events, in order; a device that misses one pulls it from the log."""
+
+    def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the wire's word
+        """An ephemeral signal to all devices, or to one connection."""
+
+
+# ── the coach's model ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One entry of what the model reads. A tool turn answers `call_id`; `calls` are what the coach asked for."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str
+    calls: tuple["ToolCall", ...] = ()
+    call_id: str | None = None
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function the model may call; `parameters` is its JSON Schema."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    text: str
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A finished call of the model; `arguments` is JSON text exactly as the model wrote it, valid or not."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+class ModelFailed(Exception):  # noqa: N818 - one of the ordinary ends of a reply
+    """The model gave no whole answer.
+
+    `code`: model.timeout, model.cut (the stream broke off), model.limited (429), model.error (5xx),
+    model.refused (4xx), model.unreachable.
+    """
+
+    def __init__(self, code: str, *, retry_after: float | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class LanguageModel(Protocol):
+    """A chat model behind the OpenAI protocol."""
+
+    name: str
+
+    def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncIterator[TextDelta | ToolCall]:
+        """Stream one answer: text as it comes, tool calls when whole. Raises ModelFailed.
+
+        Deadlines for the first token, between tokens and for the whole are the adapter's, from settings.
+        Closing the iterator ends the request.
+        """
+
+
+# ── people who sign in (not journaled: a mail address is unique over all users) ────────────────────────────────
+
+
+class NewCredential(msgspec.Struct, frozen=True):
+    """What registering claims: the mail address first, by its blind index. Kept sealed until the session has opened."""
+
+    user_id: str
+    email: str
+    password_hash: str
+    name: str
+    tz: str
+    language: str
+    created_at: datetime
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A person's way in. `opened` is whether their session has taken its first command."""
+
+    user_id: str
+    email: str
+    password_hash: str
+    name: str
+    tz: str
+    language: str
+    opened: bool
+
+
+class Accounts(Protocol):
+    """Conditional single-document writes, majority, journaled."""
+
+    async def claim(self, credential: NewCredential) -> bool:
+        """False when the mail address is taken. Raises Unavailable."""
+
+    async def by_mail(self, email: str) -> Credential | None:
+        """The credential of a mail address, compared without case, by its blind index."""
+
+    async def opened(self, user_id: str) -> None:
+        """The session has taken its first command."""
+
+    async def rehash(self, user_id: str, password_hash: str) -> None:
+        """Replace the password hash after a login with outdated parameters."""
+
+
+class LoginSession(msgspec.Struct, frozen=True):
+    """One signed-in device. `counter` is the generation of its refresh token; `key` makes the tokens' MACs."""
+
+    id: str
+    user_id: str
+    device: str
+    key: bytes
+    counter: int
+    used: int
+    """The newest generation of which an access token was seen in use."""
+    created_at: datetime
+    rotated_at: datetime
+    revoked_at: datetime | None = None
+
+
+class LoginSessions(Protocol):
+    """Conditional single-document writes, majority, journaled."""
+
+    async def add(self, session: LoginSession) -> None: ...
+
+    async def get(self, session_id: str) -> LoginSession | None: ...
+
+    async def rotate(self, session_id: str, counter: int, at: datetime) -> bool:
+        """Counter → counter + 1, if it is still `counter` and the session lives. One of many at once wins."""
+
+    async def use(self, session_id: str, counter: int) -> None:
+        """An access token of this generation was seen."""
+
+    async def revoke(self, session_id: str, at: datetime) -> bool:
+        """End one; False when it had ended or never was."""
+
+    async def revoke_all(self, user_id: str, at: datetime) -> Sequence[str]:
+        """End all of a user's; answers the ids that lived."""
+
+    async def list(self, user_id: str) -> Sequence[LoginSession]:
+        """Those that live, newest first."""
+
+
+# ── the rows people query ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list and where the next begins; the cursor is opaque to apps."""
+
+    items: Sequence[Any]
+    next_cursor: str | None
+
+
+class GoalRows(Protocol):
+    async def list(self, user_id: str, *, limit: int, cursor: str | None, status: Status | None) -> Page:
+        """The user's goals, newest first. Raises Invalid for a cursor that was never given out."""
+
+    async def get(self, user_id: str, goal_id: str) -> Goal | None: ...
+
+
+class MessageRows(Protocol):
+    async def list(self, user_id: str, *, thread: str, before: int | None, limit: int) -> Sequence[Message]:
+        """Messages of a thread with seq < before, newest first."""
+
+
+class HeadRows(Protocol):
+    async def owing(self, before: datetime, limit: int) -> Sequence[str]:
+        """Addresses that owe something since before that time, or have something due by it."""

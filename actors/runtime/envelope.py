@@ -1,0 +1,76 @@
+"""A message with its return address, deadline and trace; and what the runtime itself refuses."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+Effect = Literal["none", "unknown"]
+
+
+class Envelope(msgspec.Struct, gc=False):
+    """One message on its way to an actor. `deadline` is loop time in seconds; no `reply` means nobody waits."""
+
+    message: Any
+    reply: asyncio.Future[Any] | None = None
+    deadline: float | None = None
+    trace: str | None = None
+
+
+class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program
+    """A request that was not carried out. Subclasses carry a stable `code` and a sentence for people.
+
+    `effect` says whether anything may have happened: "none", or "unknown" (ask again with the same cid).
+    `fields` maps the failing path to what is wrong with it; it never repeats what was sent.
+    """
+
+    code: ClassVar[str] = "refused"
+    message: ClassVar[str] = "This can't be done."
+    retry: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        effect: Effect = "none",
+        retry_after_ms: int | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(self.code)
+        self.effect: Effect = effect
+        self.retry_after_ms = retry_after_ms
+        self.fields = fields
+
+
+class Overloaded(Refused):
+    code = "overloaded"
+    message = "Too much is going on right now. Please try again in a moment."
+    retry = True
+
+
+class Unavailable(Refused):
+    code = "unavailable"
+    message = "This part is out of reach right now. Please try again shortly."
+    retry = True
+
+
+class TimedOut(Refused):
+    code = "timeout"
+    message = "This took too long. Whether it happened is not known; asking again with the same cid is safe."
+    retry = True
+
+
+class Crashed(Refused):
+    code = "failed"
+    message = "Something went wrong on our side. Asking again with the same cid is safe."
+    retry = True
+
+
+class CidConflict(Refused):
+    code = "conflict.cid"
+    message = "This cid was already used for another request."
+
+
+class Poisoned(Refused):
+    code = "failed.repeatedly"
+    message = "This request failed every time it was tried and is not tried again."

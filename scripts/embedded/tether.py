@@ -1,0 +1,39 @@
+"""Becomes the program named after the owner's pid, and dies with that owner: `python -I -S tether.py OWNER PROGRAM …`."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+
+PR_SET_PDEATHSIG = 1  # prctl(2); kept over execve, so the kernel itself kills the program, stopped or not
+
+
+def _tie(owner: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != owner:  # it died before the tie was made
+            sys.exit(1)
+    elif os.fork() == 0:  # elsewhere a watcher is left behind, so that the program keeps the pid its owner knows
+        _watch(owner, os.getppid())
+
+
+def _watch(owner: int, program: int) -> None:
+    while os.getppid() == program:
+        if not _alive(owner):
+            os.kill(program, signal.SIGKILL)
+        time.sleep(0.5)
+    os._exit(0)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    _tie(int(sys.argv[1]))
+    os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606  # the program is chosen by the owner, no shell wanted
