@@ -51,10 +51,10 @@ class CreateGoal(Command, frozen=True):
 class ChangeGoal(Command, frozen=True):
     goal_id: Id
     title: Title | UnsetType = UNSET
-    area: Area | None | UnsetType = UNSET
-    effort: Effort | None | UnsetType = UNSET
-    due: date | None | UnsetType = UNSET
-    metric: Metric | None | UnsetType = UNSET
+    area: Area | UnsetType | None = UNSET
+    effort: Effort | UnsetType | None = UNSET
+    due: date | UnsetType | None = UNSET
+    metric: Metric | UnsetType | None = UNSET
 
 
 class RecordProgress(Command, frozen=True):

@@ -1,0 +1,61 @@
+"""What doors ask a session without changing it: attaching devices, what was missed, who the user is."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.domain.profile import Profile
+from actors.events import Recorded
+
+
+class Attach(msgspec.Struct, frozen=True):
+    """A device's connection wants this session's events. Answered with `Attached`; attaching again renews.
+
+    Texts of replies in progress follow as one `reply.delta` with index 0 to this connection.
+    """
+
+    connection: str
+    device: str
+
+
+class Attached(msgspec.Struct, frozen=True):
+    """`log` is the log's own id, changed only by a restore; `seq` is its head."""
+
+    log: str
+    seq: int
+
+
+class Renew(msgspec.Struct, frozen=True):
+    """All connections a gateway still holds for this session; answered with `Attached`. Others lapse after 30 s."""
+
+    connections: Sequence[str]
+
+
+class Detach(msgspec.Struct, frozen=True):
+    """A connection has gone."""
+
+    connection: str
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Which events came after `since`? Answered with `Events`, at most `limit` (1-500) of them."""
+
+    since: int
+    limit: int = 500
+
+
+class Events(msgspec.Struct, frozen=True):
+    """`seq` is the head of the log, `more` whether events between the last one given and the head remain."""
+
+    events: Sequence[Recorded]
+    seq: int
+    more: bool
+
+
+class ShowProfile(msgspec.Struct, frozen=True):
+    """Who is this user? Answered with `Shown`; refused with NotFound before the account was opened."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    profile: Profile
+    seq: int
