@@ -35,6 +35,8 @@ class OpenAccount(Command, frozen=True):
 class ChangeProfile(Command, frozen=True):
     name: Name | UnsetType = UNSET
     tz: Zone | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    """Short for `preferences` with only the language changed; wins over the one in there."""
     preferences: Preferences | UnsetType = UNSET
 
 
@@ -55,6 +57,13 @@ class ChangeGoal(Command, frozen=True):
     effort: Effort | UnsetType | None = UNSET
     due: date | UnsetType | None = UNSET
     metric: Metric | UnsetType | None = UNSET
+
+
+class MoveGoal(Command, frozen=True):
+    """Hang a goal, with all its parts, under another one; None makes it stand on its own."""
+
+    goal_id: Id
+    parent_id: Id | None
 
 
 class RecordProgress(Command, frozen=True):
@@ -117,6 +126,7 @@ PUBLIC: dict[str, type[Command]] = {
     "chat.stop": StopReply,
     "goal.create": CreateGoal,
     "goal.change": ChangeGoal,
+    "goal.move": MoveGoal,
     "goal.progress": RecordProgress,
     "goal.complete": CompleteGoal,
     "goal.reopen": ReopenGoal,

@@ -82,12 +82,16 @@ class GoalReopened(Event, frozen=True):
 
 
 class GoalRemoved(Event, frozen=True):
-    """`closed` are the descendants that were cancelled instead of removed; `removed` includes the goal itself."""
+    """`closed` are the descendants that were cancelled instead of removed; `removed` includes the goal itself.
+
+    `loosened` are the parts of the removed goal that stay: they have no parent from now on.
+    """
 
     type = "goal.removed"
     goal_id: str
     removed: tuple[str, ...]
     closed: tuple[str, ...] = ()
+    loosened: tuple[str, ...] = ()
     rolled_up: tuple[RolledUp, ...] = ()
 
 

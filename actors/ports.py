@@ -1,6 +1,6 @@
 """What the inside needs from outside, one small Protocol each."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -59,7 +59,7 @@ class ModelFailed(Exception):  # noqa: N818 - one of the ordinary ends of a repl
     """The model gave no whole answer.
 
     `code`: model.timeout, model.cut (the stream broke off), model.limited (429), model.error (5xx),
-    model.refused (4xx), model.unreachable.
+    model.refused (4xx), model.unreachable, model.endless (more than anyone can read), model.empty (nothing at all).
     """
 
     def __init__(self, code: str, *, retry_after: float | None = None) -> None:
@@ -73,7 +73,7 @@ class LanguageModel(Protocol):
 
     name: str
 
-    def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncIterator[TextDelta | ToolCall]:
+    def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """Stream one answer: text as it comes, tool calls when whole. Raises ModelFailed.
 
         Deadlines for the first token, between tokens and for the whole are the adapter's, from settings.

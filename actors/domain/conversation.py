@@ -16,6 +16,10 @@ COACH: Final = "coach"
 MAX_TEXT = 16_000
 HISTORY = 80
 """How many of the newest messages the state holds; older ones are rows."""
+HISTORY_CHARACTERS = 400_000
+"""How much text the state holds in them; the newest message and those an owed reply needs stay in any case."""
+MAX_STEPS = 32
+"""How many tools the coach may use for one reply."""
 MAX_OWED = 32
 """How many replies may wait at once; beyond, `chat.busy`."""
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from actors.domain.life_areas import Area
 from actors.domain.private import private
@@ -33,7 +34,10 @@ class Metric(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
-    """One goal as apps see it. `progress` is 0-100 and shows at most 99 until the goal is closed."""
+    """One goal as apps see it. `progress` is 0-100 and shows at most 99 until the goal is completed.
+
+    `own_progress` is what was recorded on the goal itself: what counts while it has no parts that count.
+    """
 
     id: str
     title: Title
@@ -42,16 +46,45 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     area: Area | None = None
     status: Status = "open"
     progress: Percent = 0.0
+    own_progress: Percent = 0.0
     source: Source = "manual"
     effort: Effort | None = None
     due: date | None = None
     metric: Metric | None = None
     created_at: Annotated[datetime, Meta(tz=True)]
     updated_at: Annotated[datetime, Meta(tz=True)]
+    completed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class RolledUp(msgspec.Struct, frozen=True):
-    """The progress an ancestor came to have when one of its descendants moved."""
+    """The progress a goal came to have, and where from, when its parts moved, came or went."""
 
     id: str
     progress: float
+    source: Source = "children"
+
+
+def progressed(goal: Goal, progress: float, metric: Metric | None, at: datetime) -> Goal:
+    """The goal after progress was recorded on it; a metric of None leaves its own as it was."""
+    kept = goal.metric if metric is None else metric
+    return replace(goal, progress=progress, own_progress=progress, metric=kept, updated_at=at)
+
+
+def completed(goal: Goal, at: datetime) -> Goal:
+    """The goal, done: the only way to 100."""
+    return replace(goal, status="done", progress=100.0, updated_at=at, completed_at=at)
+
+
+def reopened(goal: Goal, progress: float, at: datetime) -> Goal:
+    """The goal, open again."""
+    return replace(goal, status="open", progress=progress, updated_at=at, completed_at=None)
+
+
+def cancelled(goal: Goal, at: datetime) -> Goal:
+    """The goal, given up with the one it belonged to: it no longer counts."""
+    return replace(goal, status="cancelled", updated_at=at)
+
+
+def rolled_up(goal: Goal, change: RolledUp, at: datetime) -> Goal:
+    """The goal with what its parts have come to."""
+    return replace(goal, progress=change.progress, source=change.source, updated_at=at)

@@ -45,10 +45,15 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class Activity(msgspec.Struct, frozen=True):
-    """What the streak is counted from: the user's last local day with something done, and the days in a row then."""
+    """What the streak is counted from: the user's last local day with something done, and the days in a row then.
+
+    `last_at` and `last_tz` are the instant and the zone that day was read from: travellers need them.
+    """
 
     last_day: date | None = None
     days_in_row: int = 0
+    last_at: Annotated[datetime, Meta(tz=True)] | None = None
+    last_tz: str = "UTC"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

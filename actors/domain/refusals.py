@@ -69,6 +69,11 @@ class GoalOpen(Refused):
     message = "This goal is open already."
 
 
+class GoalFromChildren(Refused):
+    code = "goal.from_children"
+    message = "This goal's progress comes from its parts. Record it on one of them."
+
+
 class GoalCycle(Refused):
     code = "goal.cycle"
     message = "A goal can't be inside itself."
@@ -98,3 +103,8 @@ class ReplyPending(Refused):
     code = "chat.busy"
     message = "The coach is still answering. Many messages are waiting already."
     retry = True
+
+
+class TooManySteps(Refused):
+    code = "chat.too_many_steps"
+    message = "The coach has done as much as it may for one answer."

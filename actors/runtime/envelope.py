@@ -1,4 +1,4 @@
-"""A message with its return address, deadline and trace; and what the runtime itself refuses."""
+"""A message with its return address and trace; and what the runtime itself refuses."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,12 +10,15 @@ Effect = Literal["none", "unknown"]
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """One message on its way to an actor. `deadline` is loop time in seconds; no `reply` means nobody waits."""
+    """One message on its way to an actor; no `reply` means nobody waits for the answer.
+
+    `begun` is set when the actor starts on it: until then a time-out has had no effect.
+    """
 
     message: Any
     reply: asyncio.Future[Any] | None = None
-    deadline: float | None = None
     trace: str | None = None
+    begun: bool = False
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program

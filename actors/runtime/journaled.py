@@ -1,10 +1,42 @@
 """An actor whose state is a fold over its own log: decide → fold → append → adopt → project."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
+
+from actors.runtime.actor import Actor, ChildEnded
+from actors.runtime.cids import Cids, Packed
+from actors.runtime.codec import Codec, TooNew
+from actors.runtime.envelope import CidConflict, Overloaded, Refused, TimedOut, Unavailable
+from actors.runtime.ids import uuid7
+from actors.runtime.outside import (
+    MAX_BODY,
+    MAX_EVENTS,
+    Document,
+    Head,
+    Log,
+    OutcomeUnknown,
+    Placement,
+    Projections,
+    Report,
+    Row,
+    Snapshot,
+    Timers,
+)
+
+S = TypeVar("S")
+PAGE = 500
+DECIDE_AGAIN = 3
+EARLIEST = datetime.fromtimestamp(0, UTC)
+_PROJECT, _SNAPSHOT = "project", "snapshot"
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -16,7 +48,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A command is in the log, its rows are written; `seq` is the head it left. `repeated`: it was there before."""
+    """A command is in the log; `seq` is the head it left. `repeated`: it had been accepted before."""
 
     seq: int
     answer: Any
@@ -36,3 +68,347 @@ class Decided(msgspec.Struct, frozen=True):
 
     events: Sequence[Any]
     answer: Any
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """An event at its place in the log."""
+
+    seq: int
+    at: datetime
+    event: Any
+
+
+class Taken(Exception):  # noqa: N818 - the ordinary way to learn of another owner
+    """Another activation's document holds the position."""
+
+
+class TooMuch(Refused):
+    code = "too_large"
+    message = "This would change more at once than can be kept together."
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What all journaled actors of a node share. Times are seconds, `digest` a keyed hash."""
+
+    log: Log
+    projections: Projections
+    placement: Placement
+    timers: Timers
+    codec: Codec
+    digest: Callable[[bytes], bytes]
+    report: Report
+    settle_within: float = 8.0
+    settle_pause: float = 0.2
+    project_pause: float = 1.0
+    snapshot_every: int = 200
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    at: datetime
+    cids: Packed
+    state: msgspec.Raw
+
+
+_KEPT = msgspec.msgpack.Decoder(_Kept)
+
+
+class Journaled(Actor, Generic[S]):
+    """The only writer of its log, as long as the log itself agrees: the unique position is the fence."""
+
+    fold_version: ClassVar[int]
+    state_type: ClassVar[type[Any]]
+
+    def __init__(self, address: str, outside: Outside) -> None:
+        super().__init__(address)
+        self.outside = outside
+        self.state: S = self.initial()
+        self.seq = 0
+        self._at = EARLIEST
+        self._cids = Cids()
+        self._w = os.urandom(8).hex()
+        self._writes = 0
+        self._kept_at = 0
+        self._unprojected: list[Happened] = []
+
+    # What a subclass says about itself; none of these may await.
+
+    def initial(self) -> S:
+        """The state before the first event."""
+        raise NotImplementedError
+
+    def fold(self, state: S, happened: Happened) -> S:
+        """The state after an event. What it cannot fold is never committed."""
+        raise NotImplementedError
+
+    def decide(self, order: Order, stamp: Stamp) -> Decided:
+        """What a command leads to in `self.state`. Raises Refused."""
+        raise NotImplementedError
+
+    def rows(self, happened: Sequence[Happened]) -> Sequence[Row]:
+        """The whole rows these events touched, as `self.state` has them now."""
+        raise NotImplementedError
+
+    def owed(self) -> Mapping[str, datetime]:
+        """What must follow from what is committed, and since when."""
+        raise NotImplementedError
+
+    def settle(self) -> None:
+        """Begin what is owed and not begun: called after every commit and on every wake."""
+        raise NotImplementedError
+
+    def published(self, happened: Sequence[Happened]) -> None:
+        """Events are committed and projected: devices may see them."""
+        raise NotImplementedError
+
+    async def answer(self, message: Any) -> Any:
+        """Any message that is not an Order."""
+        raise NotImplementedError
+
+    # The five steps.
+
+    async def started(self) -> None:
+        """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
+        with self._too_new():
+            await self._wake()
+        await self._project([])
+        self.settle()
+
+    async def receive(self, message: Any) -> Any:
+        match message:
+            case Order():
+                return await self._accept(message)
+            case ChildEnded(name=name) if name == _PROJECT:
+                return await self._project([])
+            case ChildEnded(name=name, error=error) if name == _SNAPSHOT:
+                self._kept_at = self._kept_at if error is None else 0
+                return None
+        return await self.answer(message)
+
+    async def _accept(self, order: Order) -> Accepted:
+        """One command, from decision to answer. After the append it is never refused."""
+        self.outside.log.check()
+        await self._serve_only_what_is_ours()
+        digest = self.outside.digest(_ENCODER.encode((type(order.command).__name__, order.command)))
+        for _ in range(1 + DECIDE_AGAIN):
+            known = await self._known(order, digest)
+            if known is not None:
+                return known
+            decided, document, happened, state = self._decide(order, digest)
+            if document is None:
+                return Accepted(self.seq, decided.answer)
+            try:
+                await self._append(document)
+            except Taken:
+                await self._catch_up()
+                continue
+            self._adopt(document, state)
+            await self._project(happened)
+            self._keep()
+            self.published(happened)
+            self.settle()
+            return Accepted(self.seq, decided.answer)
+        self.stop(Unavailable(retry_after_ms=1000))
+        raise Unavailable(retry_after_ms=1000)
+
+    async def _serve_only_what_is_ours(self) -> None:
+        """A lapsed lease means: look the placement up. Without Redis what is held goes on; the log is the fence."""
+        if self.outside.placement.valid():
+            return
+        try:
+            held = await self.outside.placement.holds(self.address)
+        except Unavailable:
+            return
+        if not held:
+            self.stop(Unavailable(retry_after_ms=250))
+            raise Unavailable(retry_after_ms=250)
+
+    async def _known(self, order: Order, digest: bytes) -> Accepted | None:
+        """The first answer, when this author's cid was accepted before. Raises CidConflict for another request."""
+        s = self._cids.find(order.by, order.cid)
+        if s is not None:
+            document = await self.outside.log.at(self.address, s)
+        elif self._cids.may_be_older(order.cid):
+            document = await self.outside.log.find(self.address, order.by, order.cid)
+        else:
+            return None
+        if document is None:
+            if s is None:
+                return None
+            raise Unavailable(effect="unknown", retry_after_ms=500)
+        if document.digest != digest:
+            raise CidConflict
+        return Accepted(document.last, self.outside.codec.answer(document.body), repeated=True)
+
+    def _decide(self, order: Order, digest: bytes) -> tuple[Decided, Document | None, list[Happened], S]:
+        at = max(_milliseconds(self.outside.timers.now()), self._at + timedelta(milliseconds=1))
+        decided = self.decide(order, Stamp(at, self.seq + 1, partial(uuid7, at)))
+        happened = [Happened(self.seq + 1 + i, at, event) for i, event in enumerate(decided.events)]
+        if not happened:
+            return decided, None, happened, self.state
+        state = self.state
+        for one in happened:
+            state = self.fold(state, one)
+        body = self.outside.codec.pack(decided.events, decided.answer)
+        if len(happened) > MAX_EVENTS or len(body) > MAX_BODY:
+            raise TooMuch
+        self._writes += 1
+        w, s, n = f"{self._w}/{self._writes}", self.seq + 1, len(happened)
+        return decided, Document(self.address, s, n, order.by, order.cid, digest, w, at, body), happened, state
+
+    async def _append(self, document: Document) -> None:
+        """Returns when the document is in the log, for good. Raises Taken.
+
+        An unknown outcome is settled by inserting the identical document again, never by reading back: the row may
+        still land. Not settled in time, nobody can say; the actor stops and the next message wakes it from the log.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.outside.settle_within
+        unknown = False
+        while True:
+            try:
+                if await self._insert(document):
+                    return
+            except OutcomeUnknown:
+                unknown = True
+            except (Overloaded, Unavailable):
+                if not unknown:
+                    raise
+            if loop.time() >= deadline:
+                self.stop(Unavailable(retry_after_ms=500))
+                raise TimedOut(effect="unknown", retry_after_ms=500)
+            await asyncio.sleep(self.outside.settle_pause)
+
+    async def _insert(self, document: Document) -> bool:
+        """True: mine is in the log. False: undecided. Raises Taken, OutcomeUnknown."""
+        if await self.outside.log.insert(document):
+            return True
+        try:
+            holder = await self.outside.log.at(self.address, document.s)
+        except Unavailable as error:
+            raise OutcomeUnknown from error
+        if holder is None:
+            return False
+        if holder.w != document.w:
+            raise Taken
+        return True
+
+    async def _catch_up(self) -> None:
+        """After a conflict: the holder still, by placement's word, folds the tail in; anybody else stops."""
+        why = Unavailable(retry_after_ms=250)
+        try:
+            held = await self.outside.placement.holds(self.address)
+            if held:
+                with self._too_new():
+                    await self._fold_tail(self.seq)
+                return
+        except Unavailable as error:
+            why = error
+        self.stop(why)
+        raise why
+
+    def _adopt(self, document: Document, state: S) -> None:
+        self.state = state
+        self.seq, self._at = document.last, document.at
+        self._cids.add(document.by, document.cid, document.s)
+
+    async def _project(self, happened: Sequence[Happened]) -> None:
+        """Write the rows. Out of reach: the command stands all the same, its rows follow."""
+        self._unprojected += happened
+        if not self._unprojected:
+            return
+        head = Head(self.address, self.seq, min(self.owed().values(), default=None))
+        try:
+            await self.outside.projections.write(self.address, self.rows(self._unprojected), head)
+        except (Overloaded, Unavailable):
+            if _PROJECT not in self.children:
+                self.children.spawn(_PROJECT, asyncio.sleep(self.outside.project_pause))
+        else:
+            self._unprojected = []
+
+    def _keep(self) -> None:
+        """Every so many events the whole state is remembered, so that waking stays short."""
+        if self.seq - self._kept_at < self.outside.snapshot_every or _SNAPSHOT in self.children:
+            return
+        self._kept_at = self.seq
+        body = _ENCODER.encode(_Kept(self._at, self._cids.pack(), msgspec.Raw(_ENCODER.encode(self.state))))
+        kept = Snapshot(self.address, self.seq, self.fold_version, body)
+        self.children.spawn(_SNAPSHOT, self.outside.log.keep(kept))
+
+    # Waking and reading.
+
+    async def _wake(self) -> None:
+        snapshot, head = await asyncio.gather(
+            self.outside.log.snapshot(self.address), self.outside.log.head(self.address)
+        )
+        if snapshot is not None and snapshot.fold_version == self.fold_version:
+            self._restore(snapshot)
+        projected = head.seq if head is not None else 0
+        if projected < self.seq:
+            self._unprojected = await self.read(projected, self.seq - projected)
+        await self._fold_tail(self.seq, projected=projected)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        kept = _KEPT.decode(snapshot.body)
+        self._at, self._cids = kept.at, Cids.unpack(kept.cids)
+        self.state = msgspec.msgpack.decode(kept.state, type=self.state_type)
+        self.seq = self._kept_at = snapshot.seq
+
+    async def _fold_tail(self, after: int, projected: int | None = None) -> None:
+        """Fold in every document after `after`; those another activation wrote have their rows, or get them again."""
+        async for document in self._documents(after):
+            state, events = self.state, self._happened(document)
+            for one in events:
+                state = self.fold(state, one)
+            self._adopt(document, state)
+            self._unprojected += [one for one in events if projected is None or one.seq > projected]
+
+    async def _documents(self, after: int, *, joining: bool = True) -> AsyncIterator[Document]:
+        """Documents with `s > after`, each joining the one before. A gap is read once more, never skipped."""
+        again = False
+        while True:
+            page = await self.outside.log.read(self.address, after, PAGE)
+            for document in page:
+                if joining and document.s != after + 1:
+                    break
+                again, joining, after = False, True, document.last
+                yield document
+            else:
+                if len(page) < PAGE:
+                    return
+                continue
+            if again:
+                self.outside.report("log.gap", {"address": self.address, "after": after})
+                raise Unavailable(retry_after_ms=5000)
+            again = True
+
+    async def read(self, since: int, limit: int) -> list[Happened]:
+        """At most `limit` events after `since`, which may lie within a document. Raises Unavailable."""
+        following = await self.outside.log.read(self.address, since, 1)
+        joining = bool(following) and following[0].s == since + 1
+        found: list[Happened] = []
+        with self._too_new():
+            async for document in self._documents(since if joining else max(0, since - MAX_EVENTS), joining=joining):
+                found += [one for one in self._happened(document) if one.seq > since]
+                if len(found) >= limit:
+                    break
+        return found[:limit]
+
+    def _happened(self, document: Document) -> list[Happened]:
+        events = self.outside.codec.events(document.body)
+        return [Happened(document.s + i, document.at, event) for i, event in enumerate(events)]
+
+    @contextmanager
+    def _too_new(self) -> Iterator[None]:
+        """What a newer program wrote is left to it: refuse, and give the address up."""
+        try:
+            yield
+        except TooNew as error:
+            self.outside.report("log.too_new", {"address": self.address, "event": str(error)})
+            why = Unavailable(retry_after_ms=5000)
+            self.stop(why)
+            raise why from error
+
+
+def _milliseconds(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)

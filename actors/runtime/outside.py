@@ -1,6 +1,6 @@
 """What the runtime needs from outside, one small Protocol each."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -108,6 +108,9 @@ class Projections(Protocol):
 class Placement(Protocol):
     """Which node an address lives on. Routes only: safety is the log's."""
 
+    def valid(self) -> bool:
+        """Whether this node's lease holds: a comparison of clocks, no I/O."""
+
     async def claim(self, address: str) -> None:
         """Place the address here. Raises Unavailable when it can't be claimed or lives elsewhere."""
 
@@ -127,5 +130,3 @@ class Timers(Protocol):
 
 Report = Callable[[str, dict[str, Any]], None]
 """How the runtime tells that something is wrong: a stable event name and fields without personal data."""
-
-Deliver = Callable[[Any], Awaitable[Any]]

@@ -1,0 +1,42 @@
+"""A reference to an actor: tell and ask, the same near and far."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from actors.runtime.envelope import Envelope, TimedOut
+
+
+class Ref:
+    """Where messages for one address go. Asking without a time limit does not exist."""
+
+    __slots__ = ("_deliver", "address")
+
+    def __init__(self, address: str, deliver: Callable[[Envelope], None]) -> None:
+        self.address = address
+        self._deliver = deliver
+
+    def tell(self, message: Any) -> None:
+        """Send and forget. Raises Overloaded when the mailbox is full, Unavailable when the node drains."""
+        self._deliver(Envelope(message))
+
+    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the limit travels with the message
+        """Send and wait for the answer. Raises what the actor refused with, or TimedOut.
+
+        TimedOut says `effect: none` when the message had not been begun; it is then dropped unread.
+        """
+        loop = asyncio.get_running_loop()
+        reply = loop.create_future()
+        envelope = Envelope(message, reply, trace)
+        self._deliver(envelope)
+        timer = loop.call_later(timeout, _expire, envelope)
+        try:
+            return await reply
+        finally:
+            timer.cancel()
+
+
+def _expire(envelope: Envelope) -> None:
+    reply = envelope.reply
+    if reply is not None and not reply.done():
+        reply.set_exception(TimedOut(effect="unknown" if envelope.begun else "none"))

@@ -1,0 +1,33 @@
+"""What the coach says to people when a reply could not be made as it should, one sentence for each code."""
+
+from typing import Final
+
+_SENTENCES: Final = {
+    "model.timeout": "I'm sorry, I took too long to find an answer. Please ask me again in a moment.",
+    "model.cut": "I'm sorry, I was cut off before I could finish. Please ask me again.",
+    "model.limited": "I'm sorry, I'm being asked a lot right now. Please try again in a minute.",
+    "model.error": "I'm sorry, something went wrong where my answers are made. Please try again in a moment.",
+    "model.refused": "I'm sorry, I was not able to answer this. Putting it another way may help.",
+    "model.unreachable": "I'm sorry, I can't be reached properly right now. Please try again in a moment.",
+    "model.endless": "I'm sorry, I lost my thread and stopped there. Please ask me again.",
+    "model.empty": "I'm sorry, I found no words for this. Please try putting it another way.",
+}
+_OTHERWISE: Final = "I'm sorry, I could not answer this. Please try again in a moment."
+_GAP: Final = "\n\n"
+
+TOO_MANY_STEPS: Final = "I'll stop here for now, as this takes more steps than I make in one go. Shall I carry on?"
+
+
+def apology(problem: str) -> str:
+    """The sentence for people that a failed message ends with: a paragraph of its own, whatever was said before."""
+    return _SENTENCES.get(problem, _OTHERWISE)
+
+
+def with_apology(said: str, problem: str) -> str:
+    """The text of a failed message: what was said, then the sentence for people."""
+    return f"{said}{_GAP}{apology(problem)}" if said else apology(problem)
+
+
+def without_apology(text: str) -> str:
+    """What the model itself had said in a failed message: all but its last paragraph, however that was once worded."""
+    return text.rpartition(_GAP)[0]
