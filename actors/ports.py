@@ -120,6 +120,9 @@ class Accounts(Protocol):
     async def opened(self, user_id: str) -> None:
         """The session has taken its first command."""
 
+    async def unclaim(self, user_id: str) -> None:
+        """Give up a claim whose session refused its first command; one that has opened stays."""
+
     async def rehash(self, user_id: str, password_hash: str) -> None:
         """Replace the password hash after a login with outdated parameters."""
 
@@ -159,7 +162,10 @@ class LoginSessions(Protocol):
         """End all of a user's; answers the ids that lived."""
 
     async def list(self, user_id: str) -> Sequence[LoginSession]:
-        """Those that live, newest first."""
+        """Those that were not revoked, newest first."""
+
+    async def revoked(self, since: datetime) -> Sequence[str]:
+        """The ids of those that were revoked since then, on whichever node."""
 
 
 # ── the rows people query ────────────────────────────────────────────────────────────────────────────────────────

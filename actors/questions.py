@@ -59,3 +59,7 @@ class ShowProfile(msgspec.Struct, frozen=True):
 class Shown(msgspec.Struct, frozen=True):
     profile: Profile
     seq: int
+
+
+class Wake(msgspec.Struct, frozen=True):
+    """Nothing but a reason to wake: what is owed is begun on every wake."""

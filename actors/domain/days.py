@@ -4,6 +4,8 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from msgspec.structs import replace
+
 from actors.domain.profile import Activity
 
 ONE_DAY = timedelta(days=1)
@@ -36,7 +38,7 @@ def active(activity: Activity, day: date, tz: str, at: datetime) -> Activity:
     if last is None:
         return Activity(day, 1, at, tz)
     if day <= last:
-        return activity
+        return replace(activity, last_at=at, last_tz=tz) if day == last else activity
     days_in_row = activity.days_in_row + 1 if _follows(activity, last, day, tz, at) else 1
     return Activity(day, days_in_row, at, tz)
 

@@ -70,6 +70,11 @@ def ancestors(goals: Mapping[str, Goal], goal_id: str) -> Iterator[str]:
         above = goals[above].parent_id
 
 
+def depth(goals: Mapping[str, Goal], goal_id: str) -> int:
+    """1 for a goal without a parent."""
+    return 1 + sum(1 for _ in ancestors(goals, goal_id))
+
+
 def children(goals: Mapping[str, Goal], ids: Iterable[str]) -> dict[str, list[Goal]]:
     """The children of each of these goals, found in one pass."""
     found: dict[str, list[Goal]] = {goal_id: [] for goal_id in ids}
@@ -105,10 +110,7 @@ def settle(goals: dict[str, Goal], ids: Iterable[str]) -> tuple[RolledUp, ...]:
 def rebuilt(goals: Mapping[str, Goal]) -> dict[str, Goal]:
     """All goals with their numbers made anew from the leaves."""
     fresh = dict(goals)
-    roots = [goal.id for goal in goals.values() if goal.parent_id is None]
-    levels = [roots, *(level for root in roots for level in descendants(goals, root))]
-    depth = {goal_id: sum(1 for _ in ancestors(goals, goal_id)) for level in levels for goal_id in level}
-    settle(fresh, sorted(depth, key=lambda goal_id: -depth[goal_id]))
+    settle(fresh, sorted(goals, key=lambda goal_id: depth(goals, goal_id), reverse=True))
     return fresh
 
 
@@ -121,4 +123,5 @@ def explain(goals: Mapping[str, Goal], goal_id: str) -> tuple[Share, ...]:
         Share(part.id, weight, part.progress, estimated=some_effort and part.effort is None)
         for part, weight in zip(counted, weights(counted), strict=True)
     ]
-    return (*shares, *(Share(part.id, 0.0, part.progress, left_out=True) for part in parts if part not in counted))
+    out = [part for part in parts if part.status == "cancelled"]
+    return (*shares, *(Share(part.id, 0.0, part.progress, left_out=True) for part in out))

@@ -177,7 +177,7 @@ class Journaled(Actor, Generic[S]):
     async def receive(self, message: Any) -> Any:
         match message:
             case Order():
-                return await self._accept(message)
+                return await self.accept(message)
             case ChildEnded(name=name) if name == _PROJECT:
                 return await self._project([])
             case ChildEnded(name=name, error=error) if name == _SNAPSHOT:
@@ -185,7 +185,7 @@ class Journaled(Actor, Generic[S]):
                 return None
         return await self.answer(message)
 
-    async def _accept(self, order: Order) -> Accepted:
+    async def accept(self, order: Order) -> Accepted:
         """One command, from decision to answer. After the append it is never refused."""
         self.outside.log.check()
         await self._serve_only_what_is_ours()

@@ -13,21 +13,17 @@ _SENTENCES: Final = {
     "model.empty": "I'm sorry, I found no words for this. Please try putting it another way.",
 }
 _OTHERWISE: Final = "I'm sorry, I could not answer this. Please try again in a moment."
-_GAP: Final = "\n\n"
+GAP: Final = "\n\n"
+"""What stands between what was said and the sentence; no sentence contains it."""
 
 TOO_MANY_STEPS: Final = "I'll stop here for now, as this takes more steps than I make in one go. Shall I carry on?"
 
 
 def apology(problem: str) -> str:
-    """The sentence for people that a failed message ends with: a paragraph of its own, whatever was said before."""
+    """The sentence for people that a failed message ends with; after a `GAP`, if anything was said before."""
     return _SENTENCES.get(problem, _OTHERWISE)
-
-
-def with_apology(said: str, problem: str) -> str:
-    """The text of a failed message: what was said, then the sentence for people."""
-    return f"{said}{_GAP}{apology(problem)}" if said else apology(problem)
 
 
 def without_apology(text: str) -> str:
     """What the model itself had said in a failed message: all but its last paragraph, however that was once worded."""
-    return text.rpartition(_GAP)[0]
+    return text.rpartition(GAP)[0]

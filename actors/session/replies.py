@@ -13,7 +13,7 @@ from actors.domain.conversation import OwedReply
 from actors.ports import LanguageModel, ModelFailed, TextDelta, Tool, ToolCall, Turn
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.session.problems import TOO_MANY_STEPS, apology
+from actors.session.problems import GAP, TOO_MANY_STEPS, apology
 from actors.session.prompt import call_turn, result_turn
 
 OFFLINE: Final = "offline coach"
@@ -102,7 +102,7 @@ class Speech:
             text = text.lstrip()
             if not text:
                 return
-            text = f"\n\n{text}" if self.length else text
+            text = f"{GAP}{text}" if self.length else text
             self._paragraph = False
         room = MAX_SAID - self.length
         self._speak(text[:room])
@@ -115,7 +115,7 @@ class Speech:
 
     def end_with(self, sentence: str) -> None:
         """Say our own last sentence, as a paragraph, however much was said before."""
-        self._speak(f"\n\n{sentence}" if self.length else sentence)
+        self._speak(f"{GAP}{sentence}" if self.length else sentence)
 
     def close(self) -> str:
         """Say what has not been said yet; answers all that was said."""

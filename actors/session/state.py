@@ -1,0 +1,202 @@
+"""A session's state, and the fold: what every event makes of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from actors.domain import goals as of_goals
+from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, Message, OwedReply, ToolStep
+from actors.domain.days import active, days_in_row
+from actors.domain.goals import Goal, RolledUp
+from actors.domain.profile import Activity, Profile, Stats
+from actors.domain.roll_up import mean_progress
+from actors.events import (
+    AccountOpened,
+    Event,
+    GoalChanged,
+    GoalCompleted,
+    GoalCreated,
+    GoalProgressed,
+    GoalRemoved,
+    GoalReopened,
+    MessageAdded,
+    ProfileChanged,
+    Recorded,
+    ToolUsed,
+)
+from actors.work.accounts import opened
+from actors.work.profile import changed
+
+FOLD_VERSION = 1
+"""Raised whenever the same events give another state: older snapshots are thrown away then."""
+STILL_COUNTS = timedelta(days=90)
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All a session knows. Never changed in place: the fold makes the next one beside it.
+
+    `history` is oldest first, `owed` in the order the replies are due. `goals_completed` outlives removed goals.
+    """
+
+    profile: Profile | None = None
+    goals: dict[str, Goal] = {}
+    history: tuple[Message, ...] = ()
+    owed: dict[str, OwedReply] = {}
+    activity: Activity = Activity()
+    goals_completed: int = 0
+
+
+def apply(state: State, recorded: Recorded) -> State:
+    """The state after one more event."""
+    return EVENTS[type(recorded.data)](state, recorded.data, recorded)
+
+
+def stats(state: State, today: date) -> Stats:
+    """The sums a user sees on their local day `today`.
+
+    `total_progress` is the mean over the goals without a parent (they stand for their parts) that are open or were
+    completed in the last 90 days.
+    """
+    counted = [goal for goal in state.goals.values() if goal.parent_id is None and _counts(goal, today)]
+    return Stats(
+        goals_completed=state.goals_completed,
+        streak_days=days_in_row(state.activity, today),
+        total_progress=mean_progress(counted) if counted else 0.0,
+    )
+
+
+def shown(state: State, today: date) -> Profile | None:
+    """The profile as its user sees it on `today`, sums included."""
+    return None if state.profile is None else replace(state.profile, stats=stats(state, today))
+
+
+def message(event: MessageAdded, seq: int, at: datetime) -> Message:
+    """The message as apps see it."""
+    return Message(
+        id=event.id,
+        seq=seq,
+        thread=event.thread,
+        role=event.role,
+        author_id=event.author_id,
+        text=event.text,
+        created_at=at,
+        spoken=event.spoken,
+        state=event.state,
+        answered_by=event.answered_by,
+        reply_to=event.reply_to,
+        problem=event.problem,
+        attachments=event.attachments,
+    )
+
+
+def _counts(goal: Goal, today: date) -> bool:
+    if goal.status == "done" and goal.completed_at is not None:
+        return today - goal.completed_at.date() <= STILL_COUNTS
+    return goal.status == "open"
+
+
+def _account_opened(state: State, event: AccountOpened, recorded: Recorded) -> State:
+    return replace(state, profile=opened(event, recorded.at))
+
+
+def _profile_changed(state: State, event: ProfileChanged, recorded: Recorded) -> State:
+    if state.profile is None:
+        raise LookupError("a profile changed that was never opened")
+    return replace(state, profile=changed(state.profile, event, recorded.at))
+
+
+def _goal_set(state: State, event: GoalCreated | GoalChanged, recorded: Recorded) -> State:
+    return replace(state, goals=_with(state.goals, event.goal, event.rolled_up, recorded.at))
+
+
+def _goal_progressed(state: State, event: GoalProgressed, recorded: Recorded) -> State:
+    goal = of_goals.progressed(state.goals[event.goal_id], event.progress, event.metric, recorded.at)
+    return replace(
+        state,
+        goals=_with(state.goals, goal, event.rolled_up, recorded.at),
+        activity=active(state.activity, event.day, event.tz, recorded.at),
+    )
+
+
+def _goal_completed(state: State, event: GoalCompleted, recorded: Recorded) -> State:
+    goal = of_goals.completed(state.goals[event.goal_id], recorded.at)
+    return replace(
+        state,
+        goals=_with(state.goals, goal, event.rolled_up, recorded.at),
+        activity=active(state.activity, event.day, event.tz, recorded.at),
+        goals_completed=state.goals_completed + 1,
+    )
+
+
+def _goal_reopened(state: State, event: GoalReopened, recorded: Recorded) -> State:
+    before = state.goals[event.goal_id]
+    goal = of_goals.reopened(before, event.progress, recorded.at)
+    return replace(
+        state,
+        goals=_with(state.goals, goal, event.rolled_up, recorded.at),
+        goals_completed=state.goals_completed - (before.status == "done"),
+    )
+
+
+def _goal_removed(state: State, event: GoalRemoved, recorded: Recorded) -> State:
+    gone = set(event.removed)
+    goals = {goal_id: goal for goal_id, goal in state.goals.items() if goal_id not in gone}
+    for goal_id in event.closed:
+        goals[goal_id] = of_goals.cancelled(goals[goal_id], recorded.at)
+    for goal_id in event.loosened:
+        goals[goal_id] = replace(goals[goal_id], parent_id=None, updated_at=recorded.at)
+    return replace(state, goals=_rolled_up(goals, event.rolled_up, recorded.at))
+
+
+def _message_added(state: State, event: MessageAdded, recorded: Recorded) -> State:
+    owed = {reply_id: reply for reply_id, reply in state.owed.items() if reply_id != event.id}
+    if event.reply_id is not None:
+        owed[event.reply_id] = OwedReply(event.reply_id, event.id, recorded.at)
+    history = (*state.history, message(event, recorded.seq, recorded.at))
+    return replace(state, history=_newest(history, owed), owed=owed)
+
+
+def _tool_used(state: State, event: ToolUsed, _: Recorded) -> State:
+    reply = state.owed[event.reply_id]
+    step = ToolStep(event.call_id, event.tool, event.arguments, event.result)
+    return replace(state, owed={**state.owed, reply.reply_id: replace(reply, steps=(*reply.steps, step))})
+
+
+EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
+    AccountOpened: _account_opened,
+    ProfileChanged: _profile_changed,
+    GoalCreated: _goal_set,
+    GoalChanged: _goal_set,
+    GoalProgressed: _goal_progressed,
+    GoalCompleted: _goal_completed,
+    GoalReopened: _goal_reopened,
+    GoalRemoved: _goal_removed,
+    MessageAdded: _message_added,
+    ToolUsed: _tool_used,
+}
+
+
+def _with(goals: Mapping[str, Goal], goal: Goal, changes: Sequence[RolledUp], at: datetime) -> dict[str, Goal]:
+    return _rolled_up({**goals, goal.id: goal}, changes, at)
+
+
+def _rolled_up(goals: dict[str, Goal], changes: Sequence[RolledUp], at: datetime) -> dict[str, Goal]:
+    for change in changes:
+        goals[change.id] = of_goals.rolled_up(goals[change.id], change, at)
+    return goals
+
+
+def _newest(history: tuple[Message, ...], owed: Mapping[str, OwedReply]) -> tuple[Message, ...]:
+    """As much of the newest history as is held, and what an owed reply still needs of the rest."""
+    first = max(0, len(history) - HISTORY)
+    lengths = [len(held.text) for held in history[first:]]
+    while sum(lengths) > HISTORY_CHARACTERS and len(lengths) > 1:
+        first += 1
+        del lengths[0]
+    if first == 0:
+        return history
+    needed = {reply.message_id for reply in owed.values()}
+    return (*(held for held in history[:first] if held.id in needed), *history[first:])
