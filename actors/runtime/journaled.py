@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -13,26 +12,13 @@ import msgspec
 
 from actors.runtime.actor import Actor, ChildEnded
 from actors.runtime.cids import Cids, Packed
-from actors.runtime.codec import Codec, TooNew
-from actors.runtime.envelope import CidConflict, Overloaded, Refused, TimedOut, Unavailable
+from actors.runtime.codec import TooNew
+from actors.runtime.envelope import CidConflict, Overloaded, Refused, Unavailable
 from actors.runtime.ids import uuid7
-from actors.runtime.outside import (
-    MAX_BODY,
-    MAX_EVENTS,
-    Document,
-    Head,
-    Log,
-    OutcomeUnknown,
-    Placement,
-    Projections,
-    Report,
-    Row,
-    Snapshot,
-    Timers,
-)
+from actors.runtime.journal import Happened, Journal, Outside, Taken, Unsettled
+from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Snapshot
 
 S = TypeVar("S")
-PAGE = 500
 DECIDE_AGAIN = 3
 EARLIEST = datetime.fromtimestamp(0, UTC)
 _PROJECT, _SNAPSHOT = "project", "snapshot"
@@ -70,38 +56,9 @@ class Decided(msgspec.Struct, frozen=True):
     answer: Any
 
 
-class Happened(msgspec.Struct, frozen=True):
-    """An event at its place in the log."""
-
-    seq: int
-    at: datetime
-    event: Any
-
-
-class Taken(Exception):  # noqa: N818 - the ordinary way to learn of another owner
-    """Another activation's document holds the position."""
-
-
 class TooMuch(Refused):
     code = "too_large"
     message = "This would change more at once than can be kept together."
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """What all journaled actors of a node share. Times are seconds, `digest` a keyed hash."""
-
-    log: Log
-    projections: Projections
-    placement: Placement
-    timers: Timers
-    codec: Codec
-    digest: Callable[[bytes], bytes]
-    report: Report
-    settle_within: float = 8.0
-    settle_pause: float = 0.2
-    project_pause: float = 1.0
-    snapshot_every: int = 200
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -118,10 +75,12 @@ class Journaled(Actor, Generic[S]):
 
     fold_version: ClassVar[int]
     state_type: ClassVar[type[Any]]
+    journal_type: ClassVar[type[Journal]] = Journal
 
     def __init__(self, address: str, outside: Outside) -> None:
         super().__init__(address)
         self.outside = outside
+        self.journal = self.journal_type(address, outside)
         self.state: S = self.initial()
         self.seq = 0
         self._at = EARLIEST
@@ -198,10 +157,13 @@ class Journaled(Actor, Generic[S]):
             if document is None:
                 return Accepted(self.seq, decided.answer)
             try:
-                await self._append(document)
+                await self.journal.append(document)
             except Taken:
                 await self._catch_up()
                 continue
+            except Unsettled:
+                self.stop(Unavailable(retry_after_ms=500))
+                raise
             self._adopt(document, state)
             await self._project(happened)
             self._keep()
@@ -256,43 +218,6 @@ class Journaled(Actor, Generic[S]):
         w, s, n = f"{self._w}/{self._writes}", self.seq + 1, len(happened)
         return decided, Document(self.address, s, n, order.by, order.cid, digest, w, at, body), happened, state
 
-    async def _append(self, document: Document) -> None:
-        """Returns when the document is in the log, for good. Raises Taken.
-
-        An unknown outcome is settled by inserting the identical document again, never by reading back: the row may
-        still land. Not settled in time, nobody can say; the actor stops and the next message wakes it from the log.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.outside.settle_within
-        unknown = False
-        while True:
-            try:
-                if await self._insert(document):
-                    return
-            except OutcomeUnknown:
-                unknown = True
-            except (Overloaded, Unavailable):
-                if not unknown:
-                    raise
-            if loop.time() >= deadline:
-                self.stop(Unavailable(retry_after_ms=500))
-                raise TimedOut(effect="unknown", retry_after_ms=500)
-            await asyncio.sleep(self.outside.settle_pause)
-
-    async def _insert(self, document: Document) -> bool:
-        """True: mine is in the log. False: undecided. Raises Taken, OutcomeUnknown."""
-        if await self.outside.log.insert(document):
-            return True
-        try:
-            holder = await self.outside.log.at(self.address, document.s)
-        except Unavailable as error:
-            raise OutcomeUnknown from error
-        if holder is None:
-            return False
-        if holder.w != document.w:
-            raise Taken
-        return True
-
     async def _catch_up(self) -> None:
         """After a conflict: the holder still, by placement's word, folds the tail in; anybody else stops."""
         why = Unavailable(retry_after_ms=250)
@@ -345,7 +270,7 @@ class Journaled(Actor, Generic[S]):
             self._restore(snapshot)
         projected = head.seq if head is not None else 0
         if projected < self.seq:
-            self._unprojected = await self.read(projected, self.seq - projected)
+            self._unprojected = await self.journal.read(projected, self.seq - projected)
         await self._fold_tail(self.seq, projected=projected)
 
     def _restore(self, snapshot: Snapshot) -> None:
@@ -356,47 +281,12 @@ class Journaled(Actor, Generic[S]):
 
     async def _fold_tail(self, after: int, projected: int | None = None) -> None:
         """Fold in every document after `after`; those another activation wrote have their rows, or get them again."""
-        async for document in self._documents(after):
-            state, events = self.state, self._happened(document)
+        async for document in self.journal.documents(after):
+            state, events = self.state, self.journal.happened(document)
             for one in events:
                 state = self.fold(state, one)
             self._adopt(document, state)
             self._unprojected += [one for one in events if projected is None or one.seq > projected]
-
-    async def _documents(self, after: int, *, joining: bool = True) -> AsyncIterator[Document]:
-        """Documents with `s > after`, each joining the one before. A gap is read once more, never skipped."""
-        again = False
-        while True:
-            page = await self.outside.log.read(self.address, after, PAGE)
-            for document in page:
-                if joining and document.s != after + 1:
-                    break
-                again, joining, after = False, True, document.last
-                yield document
-            else:
-                if len(page) < PAGE:
-                    return
-                continue
-            if again:
-                self.outside.report("log.gap", {"address": self.address, "after": after})
-                raise Unavailable(retry_after_ms=5000)
-            again = True
-
-    async def read(self, since: int, limit: int) -> list[Happened]:
-        """At most `limit` events after `since`, which may lie within a document. Raises Unavailable."""
-        following = await self.outside.log.read(self.address, since, 1)
-        joining = bool(following) and following[0].s == since + 1
-        found: list[Happened] = []
-        with self._too_new():
-            async for document in self._documents(since if joining else max(0, since - MAX_EVENTS), joining=joining):
-                found += [one for one in self._happened(document) if one.seq > since]
-                if len(found) >= limit:
-                    break
-        return found[:limit]
-
-    def _happened(self, document: Document) -> list[Happened]:
-        events = self.outside.codec.events(document.body)
-        return [Happened(document.s + i, document.at, event) for i, event in enumerate(events)]
 
     @contextmanager
     def _too_new(self) -> Iterator[None]:

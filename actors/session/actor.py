@@ -35,7 +35,8 @@ from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Sh
 from actors.runtime.actor import ChildEnded
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Decided, Happened, Journaled, Order, Outside, Stamp
+from actors.runtime.journal import Happened, Outside
+from actors.runtime.journaled import Decided, Journaled, Order, Stamp
 from actors.runtime.outside import Row
 from actors.session import replies
 from actors.session.desk import Desk, Said, UseTool
@@ -154,7 +155,7 @@ class Session(Journaled[State]):
 
     async def missed(self, message: Missed) -> Events:
         since, limit = message.since, message.limit
-        found = [self._recorded(one) for one in await self.read(since, limit)] if since < self.seq else []
+        found = [self._recorded(one) for one in await self.journal.read(since, limit)] if since < self.seq else []
         last = found[-1].seq if found else since
         return Events(found, self.seq, last < self.seq)
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors.runtime.codec import Codec
-from actors.runtime.journaled import Decided, Happened, Journaled, Order, Stamp
+from actors.runtime.journal import Happened
+from actors.runtime.journaled import Decided, Journaled, Order, Stamp
 from actors.runtime.outside import Row
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from actors.runtime.envelope import Refused, TimedOut
-from actors.runtime.journaled import Accepted, Order, Outside, Taken
+from actors.runtime.journal import Journal, Outside, Taken
+from actors.runtime.journaled import Accepted, Order
 from actors.runtime.outside import Document, OutcomeUnknown
 from actors.runtime.system import Limits, System
 from tests.model.bank import CODEC, Add, Chain, Clock, Counter, follow
@@ -22,15 +23,15 @@ OWNERS, CLIENTS, COMMANDS = 3, 3, 8
 ADDRESS = "counter:1"
 
 
-class NoJoin(Counter):
+class LooseJournal(Journal):
     """Broken: positions need not join."""
 
-    async def _documents(self, after: int, *, joining: bool = True) -> AsyncIterator[Document]:
+    async def documents(self, after: int, *, joining: bool = True) -> AsyncIterator[Document]:
         for document in await self.outside.log.read(self.address, after, 500):
             yield document
 
 
-class AnyDuplicateIsMine(Counter):
+class GreedyJournal(Journal):
     """Broken: a duplicate key is taken for one's own earlier attempt."""
 
     async def _insert(self, document: Document) -> bool:
@@ -38,17 +39,10 @@ class AnyDuplicateIsMine(Counter):
         return True
 
 
-class GoesOnWithoutFolding(Counter):
-    """Broken: after a conflict the holder moves on to the next position without folding in what is there."""
-
-    async def _catch_up(self) -> None:
-        self.seq += 1
-
-
-class SettlesByReadingBack(Counter):
+class HastyJournal(Journal):
     """Broken: an unknown outcome is looked up once; what is not there is reported as not having happened."""
 
-    async def _append(self, document: Document) -> None:
+    async def append(self, document: Document) -> None:
         try:
             if not await self._insert(document):
                 raise Taken
@@ -56,6 +50,25 @@ class SettlesByReadingBack(Counter):
             found = await self.outside.log.at(self.address, document.s)
             if found is None or found.w != document.w:
                 raise TimedOut(effect="none") from None
+
+
+class NoJoin(Counter):
+    journal_type = LooseJournal
+
+
+class AnyDuplicateIsMine(Counter):
+    journal_type = GreedyJournal
+
+
+class SettlesByReadingBack(Counter):
+    journal_type = HastyJournal
+
+
+class GoesOnWithoutFolding(Counter):
+    """Broken: after a conflict the holder moves on to the next position without folding in what is there."""
+
+    async def _catch_up(self) -> None:
+        self.seq += 1
 
 
 class Run:
@@ -83,7 +96,10 @@ class Run:
             settle_within=3.0, snapshot_every=5,
         )  # fmt: skip
         return System(
-            lambda address: self.actor(address, outside), placement=placement, report=self._report, limits=Limits(idle=2.0)
+            lambda address: self.actor(address, outside),
+            placement=placement,
+            report=self._report,
+            limits=Limits(idle=2.0),
         )
 
     def _report(self, event: str, fields: dict[str, Any]) -> None:
@@ -102,13 +118,17 @@ class Run:
         for _ in range(self.world.random.choice((1, 4, 30))):
             ref = self.world.random.choice(systems).ref(ADDRESS)
             try:
-                accepted = await ref.ask(Order("ann", cid, Add(self.sent[cid])), timeout=self.world.random.choice((0.1, 5)))
+                accepted = await ref.ask(
+                    Order("ann", cid, Add(self.sent[cid])), timeout=self.world.random.choice((0.1, 5))
+                )
             except Refused as refusal:
                 if refusal.effect == "unknown":
                     self.unknown.add(cid)
                 await asyncio.sleep(0.05)
             else:
-                assert self.accepted.setdefault(cid, accepted).answer == accepted.answer, "another answer the second time"
+                assert self.accepted.setdefault(cid, accepted).answer == accepted.answer, (
+                    "another answer the second time"
+                )
                 return
 
     def check(self) -> None:

@@ -1,0 +1,136 @@
+"""The log of one address as its actor reads and writes it: positions join, unknown outcomes are settled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from actors.runtime.codec import Codec
+from actors.runtime.envelope import Overloaded, TimedOut, Unavailable
+from actors.runtime.outside import (
+    MAX_EVENTS,
+    Document,
+    Log,
+    OutcomeUnknown,
+    Placement,
+    Projections,
+    Report,
+    Timers,
+)
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What all journaled actors of a node share. Times are seconds, `digest` a keyed hash."""
+
+    log: Log
+    projections: Projections
+    placement: Placement
+    timers: Timers
+    codec: Codec
+    digest: Callable[[bytes], bytes]
+    report: Report
+    settle_within: float = 8.0
+    settle_pause: float = 0.2
+    project_pause: float = 1.0
+    snapshot_every: int = 200
+
+
+class Happened(msgspec.Struct, frozen=True):
+    """An event at its place in the log."""
+
+    seq: int
+    at: datetime
+    event: Any
+
+
+class Taken(Exception):  # noqa: N818 - the ordinary way to learn of another owner
+    """Another activation's document holds the position."""
+
+
+class Unsettled(TimedOut):
+    """Nobody can say whether the append happened; who asks again with the same cid will know."""
+
+
+class Journal:
+    """One address's log. Of two that both believe they own it, only one can write position s."""
+
+    def __init__(self, address: str, outside: Outside) -> None:
+        self.address = address
+        self.outside = outside
+
+    async def append(self, document: Document) -> None:
+        """Returns when the document is in the log, for good. Raises Taken.
+
+        An unknown outcome is settled by inserting the identical document again, never by reading back: the row may
+        still land. Raises Unsettled when that does not come to an end in time.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.outside.settle_within
+        unknown = False
+        while True:
+            try:
+                if await self._insert(document):
+                    return
+            except OutcomeUnknown:
+                unknown = True
+            except (Overloaded, Unavailable):
+                if not unknown:
+                    raise
+            if loop.time() >= deadline:
+                raise Unsettled(effect="unknown", retry_after_ms=500)
+            await asyncio.sleep(self.outside.settle_pause)
+
+    async def _insert(self, document: Document) -> bool:
+        """True: mine is in the log. False: undecided. Raises Taken, OutcomeUnknown."""
+        if await self.outside.log.insert(document):
+            return True
+        try:
+            holder = await self.outside.log.at(self.address, document.s)
+        except Unavailable as error:
+            raise OutcomeUnknown from error
+        if holder is None:
+            return False
+        if holder.w != document.w:
+            raise Taken
+        return True
+
+    async def documents(self, after: int, *, joining: bool = True) -> AsyncIterator[Document]:
+        """Documents with `s > after`, each joining the one before. A gap is read once more, never skipped."""
+        again = False
+        while True:
+            page = await self.outside.log.read(self.address, after, PAGE)
+            for document in page:
+                if joining and document.s != after + 1:
+                    break
+                again, joining, after = False, True, document.last
+                yield document
+            else:
+                if len(page) < PAGE:
+                    return
+                continue
+            if again:
+                self.outside.report("log.gap", {"address": self.address, "after": after})
+                raise Unavailable(retry_after_ms=5000)
+            again = True
+
+    async def read(self, since: int, limit: int) -> list[Happened]:
+        """At most `limit` events after `since`, which may lie within a document. Raises Unavailable, TooNew."""
+        following = await self.outside.log.read(self.address, since, 1)
+        joining = bool(following) and following[0].s == since + 1
+        found: list[Happened] = []
+        async for document in self.documents(since if joining else max(0, since - MAX_EVENTS), joining=joining):
+            found += [one for one in self.happened(document) if one.seq > since]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def happened(self, document: Document) -> list[Happened]:
+        """The events of a document, each at its place. Raises TooNew."""
+        events = self.outside.codec.events(document.body)
+        return [Happened(document.s + i, document.at, event) for i, event in enumerate(events)]
