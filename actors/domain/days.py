@@ -1,6 +1,6 @@
 """A user's civil days: the local date at an instant, and how many days in a row something was done."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -43,16 +43,35 @@ def active(activity: Activity, day: date, tz: str, at: datetime) -> Activity:
     return Activity(day, days_in_row, at, tz)
 
 
+def days_in_row(activity: Activity, today: date, tz: str) -> int:
+    """The days in a row that end today or yesterday; 0 when the row has ended before.
+
+    Who is in another zone than when something was last done has until the end of this day to go on.
+    """
+    last = activity.last_day
+    if last is None:
+        return 0
+    moved = tz != activity.last_tz and today - last == 2 * ONE_DAY
+    return activity.days_in_row if moved or _adjoin(last, today, tz) else 0
+
+
 def _follows(activity: Activity, last: date, day: date, tz: str, at: datetime) -> bool:
-    if day - last <= ONE_DAY:
+    if _adjoin(last, day, tz):
         return True
     if activity.last_at is None or activity.last_tz == tz:
         return False
-    return local_day(at, activity.last_tz) - last <= ONE_DAY or day - local_day(activity.last_at, tz) <= ONE_DAY
+    there = local_day(at, activity.last_tz)
+    here = local_day(activity.last_at, tz)
+    return _adjoin(last, there, activity.last_tz) or _adjoin(here, day, tz)
 
 
-def days_in_row(activity: Activity, today: date) -> int:
-    """The days in a row that end today or yesterday; 0 when the row has ended before."""
-    if activity.last_day is None or today - activity.last_day > ONE_DAY:
-        return 0
-    return activity.days_in_row
+def _adjoin(first: date, second: date, tz: str) -> bool:
+    """Whether no day of the zone lies between: zones that crossed the date line have a date that never was."""
+    between = first + ONE_DAY
+    return second <= between or (second == between + ONE_DAY and not _exists(between, tz))
+
+
+def _exists(day: date, tz: str) -> bool:
+    zone = ZoneInfo(tz)
+    noon = datetime.combine(day, time(12), zone)
+    return noon.astimezone(UTC).astimezone(zone).date() == day

@@ -11,6 +11,7 @@ _SENTENCES: Final = {
     "model.unreachable": "I'm sorry, I can't be reached properly right now. Please try again in a moment.",
     "model.endless": "I'm sorry, I lost my thread and stopped there. Please ask me again.",
     "model.empty": "I'm sorry, I found no words for this. Please try putting it another way.",
+    "reply.failed": "I'm sorry, something went wrong on our side while I was answering. Please ask me again.",
 }
 _OTHERWISE: Final = "I'm sorry, I could not answer this. Please try again in a moment."
 GAP: Final = "\n\n"

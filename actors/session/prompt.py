@@ -17,6 +17,7 @@ HISTORY_CHARACTERS: Final = 16_000
 DIGEST_CHARACTERS: Final = 6_000
 RESULT_CHARACTERS: Final = 12_000
 _BLOCK: Final = 32
+_ESCAPED: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<\x85\u2028\u2029"}
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -168,10 +169,10 @@ def _taken(reply: OwedReply) -> Iterable[Turn]:
 
 def _digest(goal: Goal) -> dict[str, Any]:
     told = {
-        "goal_id": goal.id,
+        "id": goal.id,
         "title": goal.title,
         "kind": None if goal.kind == "goal" else goal.kind,
-        "parent_id": goal.parent_id,
+        "part_of": goal.parent_id,
         "area": goal.area,
         "progress": round(goal.progress, 1),
         "due": goal.due,
@@ -181,8 +182,8 @@ def _digest(goal: Goal) -> dict[str, Any]:
 
 
 def _json(value: Any) -> str:
-    # Inside JSON "<" stands in strings only, so nobody's words can open or close a tag.
-    return msgspec.json.encode(value).decode().replace("<", "\\u003c")
+    # In JSON these stand inside strings only: nobody's words can open or close a tag, or begin a line.
+    return msgspec.json.encode(value).decode().translate(_ESCAPED)
 
 
 def _is_object(arguments: str) -> bool:

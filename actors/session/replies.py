@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import count
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 import msgspec
 
 from actors.commands import FinishReply
 from actors.domain.conversation import OwedReply
+from actors.domain.refusals import TooManySteps
 from actors.ports import LanguageModel, ModelFailed, TextDelta, Tool, ToolCall, Turn
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
 from actors.session.problems import GAP, TOO_MANY_STEPS, apology
 from actors.session.prompt import call_turn, result_turn
+from actors.work.tools import refusal
 
 OFFLINE: Final = "offline coach"
 ROUNDS: Final = 6
@@ -126,7 +128,8 @@ class Speech:
         self.length += len(text)
         self._unsaid.append(text)
         if self._timer is None:
-            self._say()
+            self._flush()
+            self._wait()
         elif text.endswith(_SENTENCE_ENDS) and sum(map(len, self._unsaid)) >= _SENTENCE:
             self._flush()
 
@@ -134,8 +137,12 @@ class Speech:
         """Say what waits; while there is something to say, once every 40 ms."""
         self._timer = None
         if self._unsaid:
-            self._flush()
-            self._timer = asyncio.get_running_loop().call_later(FLUSH, self._say)
+            with suppress(Refused):  # the session has ended: nobody listens, the reply stays owed
+                self._flush()
+            self._wait()
+
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(FLUSH, self._say)
 
     def _flush(self) -> None:
         text = "".join(self._unsaid)
@@ -206,7 +213,9 @@ class _Talk:
         results = [await self._use(call) for call in mine]
         if len(calls) > CALLS:
             mine.append(ToolCall(self._next_id(), calls[CALLS].name, "{}"))
-            results.append(_error("too_many_calls", f"Only the first {CALLS} calls were carried out. Ask for fewer."))
+            results.append(
+                refusal(TooManySteps(fields={"calls": f"only the first {CALLS} of one answer are carried out"}))
+            )
         self._turns.append(call_turn(text, mine, names=[tool.name for tool in self._desk.tools]))
         self._turns.extend(result_turn(call.call_id, result) for call, result in zip(mine, results, strict=True))
 
@@ -216,7 +225,7 @@ class _Talk:
         except Refused as refused:
             if refused.effect == "unknown":
                 raise
-            return _error(refused.code, refused.message, refused.fields)
+            return refusal(refused)
 
     def _next_id(self) -> str:
         return derived(self._reply_id, str(next(self._numbers)))
@@ -235,8 +244,3 @@ def first_number(reply: OwedReply) -> int:
         if not left:
             return number + 1
     return 0
-
-
-def _error(code: str, message: str, fields: Any = None) -> str:
-    told = {"code": code, "message": message} | ({"fields": dict(fields)} if fields else {})
-    return msgspec.json.encode({"error": told}).decode()

@@ -61,9 +61,10 @@ def stats(state: State, today: date) -> Stats:
     completed in the last 90 days.
     """
     counted = [goal for goal in state.goals.values() if goal.parent_id is None and _counts(goal, today)]
+    tz = "UTC" if state.profile is None else state.profile.tz
     return Stats(
         goals_completed=state.goals_completed,
-        streak_days=days_in_row(state.activity, today),
+        streak_days=days_in_row(state.activity, today, tz),
         total_progress=mean_progress(counted) if counted else 0.0,
     )
 

@@ -6,8 +6,6 @@ from datetime import date, timedelta
 
 from actors.domain.goals import Goal
 
-NAME = "offline"
-"""What `answered_by` says when this coach spoke."""
 SOON = timedelta(days=7)
 MAX_ANSWER = 600
 _TITLE = 48

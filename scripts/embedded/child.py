@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 TETHER = Path(__file__).with_name("tether.py")
 POLL = 0.02  # seconds
 
 
-class DidNotStart(RuntimeError):
+class StartError(RuntimeError):
     """The program ended, or was not ready in time; the message names its log file and its last line."""
 
 
@@ -22,19 +23,22 @@ class Child:
     """Not bound to an event loop: one loop may start it and another may stop it.
 
     It stands in its own session, so Ctrl-C in a terminal reaches only the owner, which stops its children in order.
+    What it prints goes to the log file; without one, its standard output is for the owner, its errors are shown.
     """
 
-    def __init__(self, name: str, argv: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, argv: list[str], log: Path | None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.name = name
         self.log = log
         self._argv = argv
         self._environment = dict(os.environ if environment is None else environment)
-        self._popen: subprocess.Popen[Any] | None = None
+        self._popen: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         if self._popen is None:
-            raise DidNotStart(f"{self.name} is not running")
+            raise StartError(f"{self.name} is not running")
         return self._popen.pid
 
     @property
@@ -45,33 +49,41 @@ class Child:
     def exit_code(self) -> int | None:
         return None if self._popen is None else self._popen.poll()
 
-    def start(self, *, piped: bool = False) -> subprocess.Popen[Any]:
-        """With `piped` its standard output can be read from the Popen; everything else goes to the log file."""
-        command = [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *self._argv]
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("wb") as log:
+    def start(self) -> subprocess.Popen[bytes]:
+        """Returns when it runs and is tied to us."""
+        told, tell = os.pipe()
+        with self._output() as log, os.fdopen(told) as running:
             self._popen = subprocess.Popen(
-                command,
+                [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(tell), *self._argv],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else log,
-                stderr=None if piped else log,
+                stdout=subprocess.PIPE if log is None else log,
+                stderr=log,
                 env=self._environment,
                 start_new_session=True,
+                pass_fds=[tell],
             )
+            os.close(tell)
+            running.read()
         return self._popen
 
-    async def until(self, ready: Callable[[], Any], timeout: float) -> None:
-        """Waits until the coroutine function `ready` answers true; raises DidNotStart when the program ends first."""
-        deadline = time.monotonic() + timeout
+    def _output(self) -> AbstractContextManager[IO[bytes] | None]:
+        if self.log is None:
+            return nullcontext()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        return self.log.open("wb")
+
+    async def until(self, ready: Callable[[], Awaitable[bool]], within: float) -> None:
+        """Waits until the coroutine function `ready` answers true; raises StartError when the program ends first."""
+        deadline = time.monotonic() + within
         while not await ready():
             if not self.alive:
-                raise DidNotStart(f"{self.name} ended with {self.exit_code}: {self.last_line()} (see {self.log})")
+                raise StartError(f"{self.name} ended with {self.exit_code}: {self.last_line()} (see {self.log})")
             if time.monotonic() > deadline:
-                raise DidNotStart(f"{self.name} was not ready in {timeout:.0f} s: {self.last_line()} (see {self.log})")
+                raise StartError(f"{self.name} was not ready in {within:.0f} s: {self.last_line()} (see {self.log})")
             await asyncio.sleep(POLL)
 
     def last_line(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        lines = self.log.read_text(errors="replace").splitlines() if self.log and self.log.exists() else []
         return next((line[-300:] for line in reversed(lines) if line.strip()), "it said nothing")
 
     def send(self, number: signal.Signals) -> None:
@@ -90,13 +102,15 @@ class Child:
     def thaw(self) -> None:
         self.send(signal.SIGCONT)
 
-    async def stop(self, timeout: float = 10.0) -> bool:
-        """SIGTERM, then SIGKILL after `timeout` seconds; false when it had to be killed. Harmless when it is gone."""
+    async def stop(self, within: float = 10.0) -> bool:
+        """SIGTERM, then SIGKILL after `within` seconds; false when it had to be killed. Harmless when it is gone."""
         self.thaw()
         self.send(signal.SIGTERM)
-        deadline = time.monotonic() + timeout
-        while self.alive and time.monotonic() < deadline:
-            await asyncio.sleep(POLL)
-        gentle = not self.alive
-        self.kill()
+        deadline = time.monotonic() + within
+        try:
+            while self.alive and time.monotonic() < deadline:  # noqa: ASYNC110  # no event tells of another process
+                await asyncio.sleep(POLL)
+        finally:  # cancelled: whoever waits has lost patience
+            gentle = not self.alive
+            self.kill()
         return gentle

@@ -1,17 +1,17 @@
 """Real MongoDB on loopback: a single-node replica set for one machine, and one of three for tests of elections."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from pymongo.errors import OperationFailure
 
 from scripts.embedded.binaries import find_mongod
-from scripts.embedded.mongod import SET_NAME, Document, Mongod
-from scripts.embedded.ports import held_port, sticky_port
+from scripts.embedded.mongod import SET_NAME, Client, Document, Mongod
+from scripts.embedded.ports import kept_port
 
-ALREADY_INITIALIZED, USER_EXISTS, NOT_YET = 23, 51003, {94, 10107, 13435, 189}
+ALREADY_INITIALIZED, NOT_YET_INITIALIZED, USER_EXISTS = 23, 94, 51003
 USERS = {"admin": ["root"], "lifebuddy": ["readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor"]}
 
 
@@ -33,9 +33,9 @@ class ReplicaSet:
         hosts = ",".join(member.host for member in self.members)
         return self.members[0].url_as(user, f"{hosts}/?replicaSet={SET_NAME}")
 
-    async def primary(self, timeout: float = 30.0) -> Mongod:
+    async def primary(self, within: float = 30.0) -> Mongod:
         """The member that takes writes now; waits for an election to end. Do not ask while a member is frozen."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             while True:
                 for member in self.members:
                     if member.alive and (await member.hello()).get("isWritablePrimary"):
@@ -46,11 +46,11 @@ class ReplicaSet:
         first = await self.primary()
         return [member for member in self.members if member is not first]
 
-    async def all_in_place(self, timeout: float = 60.0) -> None:
+    async def all_in_place(self, within: float = 60.0) -> None:
         """Waits until every member is primary or secondary, so that a majority holds whoever is lost."""
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(within):
             for member in self.members:
-                while not _in_place(await member.hello()):
+                while not _in_place(await member.hello()):  # noqa: ASYNC110  # another process decides
                     await asyncio.sleep(0.05)
 
     async def initiate(self, settings: Document) -> None:
@@ -62,6 +62,15 @@ class ReplicaSet:
             await _unless(ALREADY_INITIALIZED, nobody.admin.command({"replSetInitiate": configuration}))
         await self._create_users()
 
+    async def initiate_once(self, marker: Path) -> None:
+        """For a single-node set: initiated the first time, told its port every other time; then it takes writes."""
+        if marker.exists():  # noqa: ASYNC240  # nothing else runs yet
+            await self._readdress()
+        else:
+            await self.initiate({})
+            marker.touch()  # noqa: ASYNC240  # as above
+        await self.primary()
+
     async def _create_users(self) -> None:
         first = await self.primary()
         for user, roles in USERS.items():  # on loopback the first may be made by nobody; the others by the first
@@ -69,11 +78,10 @@ class ReplicaSet:
                 command = {"createUser": user, "pwd": first.password(user), "roles": roles}
                 await _unless(USER_EXISTS, client.admin.command(command))
 
-    async def readdress(self) -> None:
-        """Tells a single-node set that it has another port than last time."""
+    async def _readdress(self) -> None:
         only = self.members[0]
         async with only.connected(admin=True) as admin:
-            current = (await admin.admin.command("replSetGetConfig"))["config"]
+            current = await _configuration(admin)
             if current["members"][0]["host"] != only.host:
                 current["members"][0]["host"] = only.host
                 current["version"] += 1
@@ -88,13 +96,7 @@ async def mongod(directory: Path, *, port: int | None = None, throwaway: bool = 
     """
     async with AsyncExitStack() as stack:
         only = ReplicaSet([await _started(stack, directory, directory / "secrets", port=port, throwaway=throwaway)])
-        marker = directory / "initiated"
-        if marker.exists():
-            await only.readdress()
-        else:
-            await only.initiate({})
-            marker.touch()
-        await only.primary()
+        await only.initiate_once(directory / "initiated")
         yield only
 
 
@@ -120,9 +122,7 @@ async def _started(
     port: int | None = None,
     throwaway: bool,
 ) -> Mongod:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    chosen = stack.enter_context(held_port(sticky_port(directory, port)))
-    (directory / "port").write_text(str(chosen))
+    chosen = stack.enter_context(kept_port(directory, port))
     member = Mongod(find_mongod(), directory, chosen, secrets, test_commands=throwaway)
     if throwaway:
         stack.callback(member.kill)
@@ -136,7 +136,21 @@ def _in_place(hello: Document) -> bool:
     return bool(hello.get("isWritablePrimary") or hello.get("secondary"))
 
 
-async def _unless(code: int, command: asyncio.Future[Document]) -> None:
+async def _configuration(admin: Client, within: float = 60.0) -> Document:
+    """The set's configuration; a member first tries whether its old address is itself, which may take 10 s."""
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                configuration: Document = (await admin.admin.command("replSetGetConfig"))["config"]
+            except OperationFailure as refusal:
+                if refusal.code != NOT_YET_INITIALIZED:
+                    raise
+            else:
+                return configuration
+            await asyncio.sleep(0.05)
+
+
+async def _unless(code: int, command: Awaitable[Document]) -> None:
     """Awaits the command; that it was done before is as good."""
     try:
         await command

@@ -9,9 +9,9 @@ from typing import Any
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
+from config.keyring import kept_secret
 from scripts.embedded.binaries import Program
 from scripts.embedded.child import Child
-from scripts.embedded.keyring import kept_secret
 
 SET_NAME = "lifebuddy"
 READY_WITHIN = 60.0  # seconds; after a crash the journal is replayed first

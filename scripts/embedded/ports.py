@@ -13,7 +13,7 @@ LOWEST, HIGHEST = 20_000, 32_767  # below the range from which kernels take port
 TRIES = 200
 
 
-class NoPort(RuntimeError):
+class PortError(RuntimeError):
     """No port could be had; the message says which was asked for."""
 
 
@@ -36,7 +36,7 @@ def held_port(wanted: int | None = None) -> Iterator[int]:
                 os.close(lock)
             return
         os.close(lock)
-    raise NoPort(f"no free port on 127.0.0.1 between {LOWEST} and {HIGHEST} in {TRIES} tries")
+    raise PortError(f"no free port on 127.0.0.1 between {LOWEST} and {HIGHEST} in {TRIES} tries")
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -62,9 +62,13 @@ def _lock(port: int) -> int | None:
     return handle
 
 
-def sticky_port(directory: Path, wanted: int | None = None) -> int | None:
-    """The port asked for, else the one a server on this data directory had last time."""
+@contextmanager
+def kept_port(directory: Path, wanted: int | None = None) -> Iterator[int]:
+    """A held port for a server on that data directory, made if need be: the one asked for, else last time's if free."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     remembered = directory / "port"
     if wanted is None and remembered.exists():
-        return int(remembered.read_text())
-    return wanted
+        wanted = int(remembered.read_text())
+    with held_port(wanted) as port:
+        remembered.write_text(str(port))
+        yield port

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from config.keyring import kept_secret
 from scripts.embedded.binaries import Program, find_valkey
 from scripts.embedded.child import Child
-from scripts.embedded.keyring import kept_secret
-from scripts.embedded.ports import held_port, sticky_port
+from scripts.embedded.ports import kept_port
 
 READY_WITHIN = 20.0  # seconds; a long append-only file is read back first
 
@@ -71,9 +71,7 @@ async def valkey_server(directory: Path, *, port: int | None = None, throwaway: 
 
     With `throwaway` it is killed at the end instead of stopped: the data will not be read again.
     """
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with held_port(sticky_port(directory, port)) as chosen:
-        (directory / "port").write_text(str(chosen))
+    with kept_port(directory, port) as chosen:
         server = Valkey(find_valkey(), directory, chosen)
         try:
             await server.start_again()

@@ -1,0 +1,97 @@
+"""Log lines: structlog and the standard library's logging through one chain, masked, JSON or for people."""
+
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import MutableMapping
+from types import TracebackType
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+
+from config.masking import Masking
+from config.settings import Settings
+
+Entry = MutableMapping[str, Any]
+FOREIGN_LEVEL = logging.WARNING  # below it libraries log what people wrote: requests, documents, packets
+OWN_HANDLERS = ("socketio.server", "engineio.server", "socketio.client", "engineio.client", "aiohttp.access")
+
+log = structlog.get_logger()
+
+
+def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
+    """Everything goes to `stream` (standard error unless given): standard output is for what the program answers."""
+    target = sys.stderr if stream is None else stream
+    chain = _chain(settings, target)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *chain],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=structlog.PrintLoggerFactory(file=target),
+        cache_logger_on_first_use=False,
+    )
+    _route_foreign(chain, target)
+    sys.excepthook = _log_crash
+    threading.excepthook = _log_thread_crash
+
+
+def _chain(settings: Settings, target: TextIO) -> list[Any]:
+    people = settings.log_format == "console" or (settings.log_format == "auto" and target.isatty())
+    return [
+        Masking(exception_text=settings.log_exception_text),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        *(_for_people(colors=target.isatty()) if people else [structlog.processors.JSONRenderer(_json)]),
+    ]
+
+
+def _for_people(*, colors: bool) -> list[Any]:
+    return [_exception_as_text, structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="at")]
+
+
+def _exception_as_text(_logger: Any, _method: str, entry: Entry) -> Entry:
+    if "exception" in entry:
+        entry["exception"] = "\n".join(entry["exception"])
+    return entry
+
+
+def _json(entry: Entry, **_: Any) -> str:
+    return msgspec.json.encode(entry, enc_hook=lambda value: f"<{type(value).__name__}>").decode()
+
+
+def _route_foreign(chain: list[Any], target: TextIO) -> None:
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _first_line],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _library, *chain],
+        ),
+    )
+    handler.setLevel(FOREIGN_LEVEL)
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(FOREIGN_LEVEL)
+    for name in OWN_HANDLERS:  # with a level of their own they add no handler, which would not mask
+        logging.getLogger(name).setLevel(FOREIGN_LEVEL)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+
+
+def _first_line(_logger: Any, _method: str, entry: Entry) -> Entry:
+    """Later lines of a library's message are dumps of its objects, with what people wrote in them."""
+    entry["event"] = str(entry["event"]).partition("\n")[0]
+    return entry
+
+
+def _library(_logger: Any, _method: str, entry: Entry) -> Entry:
+    entry["library"] = entry.pop("logger", None)
+    return entry
+
+
+def _log_crash(kind: type[BaseException], failure: BaseException, _: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    log.critical("crashed", exc_info=failure)
+
+
+def _log_thread_crash(crash: threading.ExceptHookArgs) -> None:
+    log.critical("thread_crashed", exc_info=crash.exc_value)

@@ -1,0 +1,262 @@
+"""Every setting of the server: its variable, its default, what it does, and what production refuses."""
+
+import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "LIFEBUDDY_"
+CONTAINER_SECRETS = Path("/run/secrets")
+EXAMPLE_SECRETS = re.compile(r"change-?me|example|secret|password|lifebuddy|12345", re.IGNORECASE)
+
+Network = IPv4Network | IPv6Network
+Words = Annotated[tuple[str, ...], NoDecode]
+Networks = Annotated[tuple[Network, ...], NoDecode]
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used: one line for each, naming the variable and never its value."""
+
+
+def _openai(name: str) -> AliasChoices:
+    return AliasChoices(f"{PREFIX}{name}", name)
+
+
+class Settings(BaseSettings):
+    """Read once, by `read_settings()`, and handed on as plain values; only `server.py` and `scripts/` see this."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+        validate_default=True,
+    )
+
+    profile: Literal["development", "test", "production"] = Field(
+        "development",
+        description="`production` refuses everything that is only fit for one machine, naming the setting.",
+    )
+    host: str = Field("127.0.0.1", description="Address the server listens on.")
+    port: int = Field(8787, ge=0, le=65535, description="Port the server listens on; 0 takes a free one.")
+    data: Path = Field(Path("data"), description="Directory of the embedded servers' files and of generated secrets.")
+
+    mongo_url: SecretStr | None = Field(
+        None,
+        description="MongoDB, a replica set of version 6 or newer. Unset: `scripts/run` starts one.",
+    )
+    mongo_database: str = Field("lifebuddy", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="Name of the database.")
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Redis or Valkey, version 7 or newer. Unset: `scripts/run` starts one.",
+    )
+    embedded: Words = Field(
+        (),
+        description="Which parts are stand-ins; set by `scripts/run`, refused in production.",
+    )
+
+    master_key: SecretStr | None = Field(
+        None,
+        description="The key that wraps every other key: 64 hexadecimal digits. Goes before `MASTER_KEY_FILE`.",
+    )
+    master_key_file: Path | None = Field(
+        None,
+        description="File with the master key. Unset: `DATA/secrets/master-key`, made when missing, but not in production.",
+    )
+    signing_keys: Path | None = Field(
+        None,
+        description="Directory of Ed25519 private keys, `KID.pem`, for access tokens. "
+        "Unset: `DATA/secrets/signing-keys`, made when missing, but not in production.",
+    )
+    signing_key_id: str | None = Field(
+        None,
+        description="The key that signs new tokens. Unset: the last by name; the others go on verifying.",
+    )
+    token_issuer: str = Field("lifebuddy", description="`iss` and `aud` of access tokens.")
+
+    origins: Words = Field(
+        (),
+        description="Web origins that may call, with commas between. Unset: the server's own loopback addresses.",
+    )
+    trusted_proxies: Networks | None = Field(
+        None,
+        description="Networks whose `X-Forwarded-For` is believed, with commas between, or `none`. "
+        "Production wants one of both said.",
+    )
+    metrics_allow: Networks = Field(
+        (ip_network("127.0.0.0/8"), ip_network("::1/128")),
+        description="Networks that may read `/metrics`, with commas between.",
+    )
+    limits_scale: PositiveFloat = Field(1.0, description="Multiplies every rate limit; for tests and benches.")
+
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=_openai("OPENAI_API_KEY"),
+        description="Key of the model provider. Without it, and without a base URL, the offline coach answers.",
+    )
+    openai_base_url: str | None = Field(
+        None,
+        validation_alias=_openai("OPENAI_BASE_URL"),
+        description="Any server that speaks the OpenAI protocol. Unset: OpenAI's own.",
+    )
+    openai_model: str = Field(
+        "gpt-4.1-mini",
+        validation_alias=_openai("OPENAI_MODEL"),
+        description="Model that answers in chats.",
+    )
+    model_first_token_seconds: PositiveFloat = Field(30.0, description="A model that has said nothing by then failed.")
+    model_between_tokens_seconds: PositiveFloat = Field(15.0, description="A model silent for so long was cut off.")
+    model_whole_seconds: PositiveFloat = Field(120.0, description="An answer ends by then, finished or not.")
+    llm_file: Path | None = Field(
+        None,
+        description="A GGUF file that `scripts/run` serves on loopback as the model. Refused in production.",
+    )
+
+    membership_ttl_seconds: PositiveFloat = Field(10.0, description="A node silent for so long counts as gone.")
+    membership_refresh_seconds: PositiveFloat = Field(3.0, description="How often a node says that it is there.")
+    mailbox_bound: PositiveInt = Field(256, description="Messages waiting for one actor; more are `overloaded`.")
+    outbox_bound: PositiveInt = Field(512, description="Events waiting for one device; more close it as `overloaded`.")
+    idle_seconds: PositiveFloat = Field(900.0, description="An actor nobody spoke to for so long leaves the memory.")
+    ask_seconds: PositiveFloat = Field(10.0, description="A command not answered by then ends in `timeout`.")
+    drain_seconds: PositiveFloat = Field(25.0, description="Time for a graceful end after SIGTERM.")
+    snapshot_every: PositiveInt = Field(200, description="Events of an address between two snapshots.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto",
+        description="`auto`: for people in a terminal, JSON lines elsewhere.",
+    )
+    log_exception_text: bool = Field(
+        default=False,
+        description="Logs what exceptions say, not only their type and place; may show private text. "
+        "Refused in production.",
+    )
+
+    @field_validator("origins", "embedded", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        return _words(given)
+
+    @field_validator("trusted_proxies", "metrics_allow", mode="before")
+    @classmethod
+    def _split_networks(cls, given: object) -> object:
+        if given is None or given == "none":
+            return None if given is None else ()
+        try:
+            return tuple(ip_network(str(word)) for word in _words(given) or ())
+        except ValueError:
+            raise ValueError("is not a list of networks such as 10.0.0.0/8") from None
+
+    @field_validator("master_key")
+    @classmethod
+    def _master_key_is_hexadecimal(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", given.get_secret_value()):
+            raise ValueError("is not 64 hexadecimal digits")
+        return given
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.membership_refresh_seconds * 2 > self.membership_ttl_seconds:
+            raise ValueError(f"{PREFIX}MEMBERSHIP_REFRESH_SECONDS: is more than half of the time to live")
+        problems = _unfit_for_production(self) if self.profile == "production" else []
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        own = (f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}")
+        return self.origins or (() if self.profile == "production" else own)
+
+    @property
+    def secrets_directory(self) -> Path:
+        return self.data / "secrets"
+
+
+def read_settings(**given: object) -> Settings:
+    """From the environment, `.env` and the container's secrets; what is given goes before. Raises SettingsError."""
+    folder = CONTAINER_SECRETS if CONTAINER_SECRETS.is_dir() else None
+    try:
+        return Settings(_secrets_dir=folder, **given)  # type: ignore[call-arg, arg-type]  # checked while reading
+    except ValidationError as failure:
+        raise SettingsError("\n".join(_lines(failure))) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _words(given: Any) -> Any:
+    if not isinstance(given, str):
+        return given
+    return tuple(word.strip() for word in given.split(",") if word.strip())
+
+
+def _lines(failure: ValidationError) -> list[str]:
+    lines = []
+    for error in failure.errors(include_url=False, include_input=False):
+        text = error["msg"].removeprefix("Value error, ")
+        place = str(error["loc"][0]) if error["loc"] else ""
+        name = place if place.isupper() else variable(place)
+        lines.append(f"{name}: {text}" if place else text)
+    return lines
+
+
+def _unfit_for_production(settings: Settings) -> list[str]:
+    refused = {
+        "mongo_url": "is not set" if settings.mongo_url is None else _example(settings.mongo_url),
+        "redis_url": "is not set" if settings.redis_url is None else _example(settings.redis_url),
+        "embedded": "a stand-in is not for production" if settings.embedded else "",
+        "llm_file": "a stand-in is not for production" if settings.llm_file else "",
+        "master_key": _no_master_key(settings),
+        "signing_keys": "is not set" if settings.signing_keys is None else "",
+        "origins": _unfit_origins(settings.origins),
+        "trusted_proxies": "say which proxies are in front, or `none`" if settings.trusted_proxies is None else "",
+        "openai_api_key": _example(settings.openai_api_key),
+        "log_exception_text": "would show private text" if settings.log_exception_text else "",
+    }
+    return [f"{variable(name)}: {why}" for name, why in refused.items() if why]
+
+
+def _no_master_key(settings: Settings) -> str:
+    if settings.master_key is None:
+        return "set it, or MASTER_KEY_FILE" if settings.master_key_file is None else ""
+    few = len(set(settings.master_key.get_secret_value())) < 8  # random ones have all 16 digits
+    return "is an example, not a secret" if few else ""
+
+
+def _unfit_origins(origins: tuple[str, ...]) -> str:
+    if not origins:
+        return "is not set"
+    return "`*` lets every site in" if any("*" in origin for origin in origins) else ""
+
+
+def _example(secret: SecretStr | None) -> str:
+    """Looks at the whole text, or at the pass word when it is a URL with one."""
+    text = "" if secret is None else secret.get_secret_value()
+    found = re.search(r"://[^/@]*:([^/@]*)@", text)
+    judged = found[1] if found else "" if "://" in text else text
+    return "is an example, not a secret" if EXAMPLE_SECRETS.search(judged) else ""
+
+
+def without_settings(environment: dict[str, str] | None = None) -> dict[str, str]:
+    """An environment in which nothing is configured, for programs that are given their own."""
+    source = dict(os.environ) if environment is None else environment
+    return {name: value for name, value in source.items() if not name.startswith((PREFIX, "OPENAI_"))}

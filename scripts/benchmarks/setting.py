@@ -1,0 +1,28 @@
+"""What every bench is given: where it may write, how long it may take, and the servers all share."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.settings import read_settings
+from scripts.embedded.stack import Stack, embedded_stack
+
+
+@dataclass
+class Setting:
+    directory: Path
+    """Empty at first, gone afterwards."""
+    keep: Path
+    """For what is worth keeping between runs."""
+    rounds: int
+    opened: AsyncExitStack
+    _stack: Stack | None = field(default=None)
+
+    async def stack(self) -> Stack:
+        """MongoDB and Valkey, started when the first bench needs them, ended when the last is done."""
+        if self._stack is None:
+            settings = read_settings(data=self.directory / "stack", profile="test")
+            self._stack = await self.opened.enter_async_context(
+                embedded_stack(settings, lambda _: None, models=False),
+            )
+        return self._stack

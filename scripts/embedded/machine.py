@@ -1,0 +1,154 @@
+"""One machine from start to drained end: embedded parts, the server as a child, the table, and all stopped in order."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+
+from config.keys import master_key_file, read_master_key, read_signing_keys
+from config.settings import Settings, variable
+from scripts.embedded.child import Child, StartError
+from scripts.embedded.ports import PortError, is_free
+from scripts.embedded.run_file import sole_run, write_run
+from scripts.embedded.stack import Stack, embedded_stack
+from scripts.embedded.table import print_table
+
+SERVER = Path(__file__).parents[2] / "server.py"
+READY_WITHIN = 60.0  # seconds
+OVERSTAY = 5.0  # seconds after the drain limit until the server is killed
+WATCH_EVERY, TRY_AGAIN_AFTER = 0.5, 5.0  # seconds
+
+
+async def run_machine(settings: Settings, arguments: Sequence[str], *, models: bool = True) -> int:
+    """Ends when the server does, with its exit code, or when cancelled, after draining."""
+    console = Console(highlight=False, soft_wrap=True)
+    settings = settings.model_copy(update={"data": settings.data.resolve()})
+    began = time.monotonic()
+    async with AsyncExitStack() as opened:
+        opened.enter_context(sole_run(settings.data))
+        _check_port(settings)
+        read_master_key(settings)
+        read_signing_keys(settings)
+        stack = await opened.enter_async_context(embedded_stack(settings, console.print, models=models))
+        opened.callback(console.print, "stopping Valkey and MongoDB …")
+        await opened.enter_async_context(_kept_up(stack, console))
+        server, lines = await opened.enter_async_context(_server(settings, stack, arguments, console))
+        url = await _until_ready(server, lines)
+        write_run(settings.data, _run(stack, url, server))
+        await print_table(console, stack)
+        console.print(_closing_words(settings, time.monotonic() - began))
+        print(f"ready {url}", flush=True)
+        return await _follow(server, lines)
+
+
+def _check_port(settings: Settings) -> None:
+    if settings.port and not is_free(settings.port, settings.host):
+        free = next(port for port in range(settings.port + 1, 65_536) if is_free(port, settings.host))
+        raise PortError(f"port {settings.port} is taken; start with: scripts/run --port {free}")
+
+
+@asynccontextmanager
+async def _server(
+    settings: Settings,
+    stack: Stack,
+    arguments: Sequence[str],
+    console: Console,
+) -> AsyncIterator[tuple[Child, asyncio.StreamReader]]:
+    """The server and what it prints, line by line; drained at the end, its last lines shown."""
+    told = stack.variables | {
+        variable("host"): settings.host,
+        variable("port"): str(settings.port),
+        variable("data"): str(settings.data),
+    }
+    server = Child("server", [sys.executable, str(SERVER), *arguments], None, os.environ | told)
+    async with _lines(server.start()) as lines:
+        try:
+            yield server, lines
+        finally:
+            if server.alive:
+                console.print("draining the server (again Ctrl-C: kill it) …")
+                patience = settings.drain_seconds + OVERSTAY
+                gentle, _ = await asyncio.gather(server.stop(patience), _pass_on(lines))
+                console.print("drained" if gentle else "[red]the server overstayed and was killed[/]")
+
+
+@asynccontextmanager
+async def _lines(started: subprocess.Popen[bytes]) -> AsyncIterator[asyncio.StreamReader]:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    pipe: IO[bytes] | None = started.stdout
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+    try:
+        yield reader
+    finally:
+        transport.close()
+
+
+async def _pass_on(lines: asyncio.StreamReader) -> None:
+    while line := await lines.readline():
+        print(line.decode(errors="replace"), end="", flush=True)
+
+
+async def _until_ready(server: Child, lines: asyncio.StreamReader) -> str:
+    try:
+        async with asyncio.timeout(READY_WITHIN):
+            while line := await lines.readline():
+                if line.startswith(b"ready "):
+                    return line.decode().split()[1]
+                print(line.decode(errors="replace"), end="", flush=True)
+    except TimeoutError:
+        raise StartError(f"the server was not ready in {READY_WITHIN:.0f} s") from None
+    raise StartError(f"the server ended with {await _ended(server)} before it was ready")
+
+
+async def _follow(server: Child, lines: asyncio.StreamReader) -> int:
+    await _pass_on(lines)
+    return await _ended(server)
+
+
+async def _ended(server: Child) -> int:
+    while server.alive:  # noqa: ASYNC110  # no event tells of another process
+        await asyncio.sleep(0.02)
+    return server.exit_code or 0
+
+
+@asynccontextmanager
+async def _kept_up(stack: Stack, console: Console) -> AsyncIterator[None]:
+    """An embedded part that dies is started again on its data and port, as a service manager would."""
+    watch = asyncio.create_task(_keep_up(stack, console), name="embedded-parts-watch")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+async def _keep_up(stack: Stack, console: Console) -> None:
+    while True:
+        await asyncio.sleep(WATCH_EVERY)
+        for part in stack.parts:
+            if part.child is not None and not part.child.alive:
+                console.print(f"[yellow]{part.name} ended with {part.child.exit_code}; starting it again[/]")
+                try:
+                    await part.child.start_again()
+                except StartError as problem:
+                    console.print(f"[red]{problem}; trying again in {TRY_AGAIN_AFTER:.0f} s[/]")
+                    await asyncio.sleep(TRY_AGAIN_AFTER)
+
+
+def _run(stack: Stack, url: str, server: Child) -> dict[str, object]:
+    pids = {part.name: part.child.pid for part in stack.parts if part.child is not None}
+    return {"server": url, "pids": {"server": server.pid, "owner": os.getpid()} | pids, "variables": stack.variables}
+
+
+def _closing_words(settings: Settings, seconds: float) -> str:
+    path = master_key_file(settings)
+    return f"ready after {seconds:.1f} s. Keep a copy of {path}: without it nothing private can be read. Ctrl-C drains."

@@ -1,0 +1,115 @@
+"""Everything one machine needs besides the server: a real part for each URL that is not configured."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from config.settings import Settings, variable
+from scripts.embedded.binaries import Program
+from scripts.embedded.llama import Llama, is_installed, llama_server
+from scripts.embedded.mongo import mongod
+from scripts.embedded.mongod import Mongod
+from scripts.embedded.valkey import Valkey, valkey_server
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the table: what it is, whether it is the real thing, where, and what replaces it."""
+
+    name: str
+    state: Literal["real", "stand-in", "off"]
+    where: str
+    note: str
+    setting: str
+    child: Mongod | Valkey | Llama | None = None
+
+
+@dataclass
+class Stack:
+    """`variables` are what the server is told; `parts` in the order of starting."""
+
+    parts: list[Part] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def add(self, part: Part, **variables: str) -> None:
+        self.parts.append(part)
+        self.variables |= variables
+
+    @property
+    def stand_ins(self) -> list[Part]:
+        return [part for part in self.parts if part.state == "stand-in"]
+
+
+@asynccontextmanager
+async def embedded_stack(settings: Settings, say: Say, *, models: bool = True) -> AsyncIterator[Stack]:
+    """Starts MongoDB, then Valkey, then the model; ends them in the opposite order."""
+    async with AsyncExitStack() as opened:
+        stack = Stack()
+        await _timed(say, stack, _enter_mongo(opened, stack, settings))
+        await _timed(say, stack, _enter_valkey(opened, stack, settings))
+        await _timed(say, stack, _enter_model(opened, stack, settings, models=models))
+        stack.variables[variable("embedded")] = ",".join(part.name for part in stack.stand_ins)
+        yield stack
+
+
+async def _enter_mongo(opened: AsyncExitStack, stack: Stack, settings: Settings) -> None:
+    setting = variable("mongo_url")
+    if settings.mongo_url is not None:
+        url = settings.mongo_url.get_secret_value()
+        stack.add(Part("mongodb", "real", shown(url), "", setting), **{setting: url})
+        return
+    server = await opened.enter_async_context(mongod(settings.data / "mongo"))
+    member = server.members[0]
+    age = "an old release, " if member.program.bundled else ""
+    note = f"{_version('mongod', member.program)}, {age}SSPL: development on this machine only"
+    stack.add(Part("mongodb", "stand-in", shown(server.url), note, setting, member), **{setting: server.url})
+
+
+async def _enter_valkey(opened: AsyncExitStack, stack: Stack, settings: Settings) -> None:
+    setting = variable("redis_url")
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        stack.add(Part("valkey", "real", shown(url), "", setting), **{setting: url})
+        return
+    server = await opened.enter_async_context(valkey_server(settings.data / "valkey"))
+    note = _version("Valkey" if server.program.bundled else "redis-server", server.program)
+    stack.add(Part("valkey", "stand-in", shown(server.url), note, setting, server), **{setting: server.url})
+
+
+async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings, *, models: bool) -> None:
+    setting = "OPENAI_API_KEY"
+    if settings.openai_api_key is not None or settings.openai_base_url is not None:
+        where = settings.openai_base_url or "OpenAI"
+        stack.add(Part("model", "real", where, settings.openai_model, "OPENAI_BASE_URL"))
+    elif settings.llm_file is None or not models:
+        note = "the offline coach answers; LIFEBUDDY_LLM_FILE serves a GGUF file"
+        stack.add(Part("model", "off", "", note, setting))
+    elif not is_installed():
+        stack.add(Part("model", "off", "", "xllamacpp is not installed: start with scripts/run", setting))
+    else:
+        server = await opened.enter_async_context(llama_server(settings.llm_file, settings.data / "llama"))
+        where = f"http://127.0.0.1:{server.port}/v1"
+        stack.add(Part("model", "stand-in", where, server.model, setting, server), **server.variables)
+
+
+def shown(url: str) -> str:
+    """A URL without its user, pass word and options."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _version(name: str, program: Program) -> str:
+    return f"bundled {name}" if program.bundled else f"{name} {program.version} from PATH"
+
+
+async def _timed(say: Say, stack: Stack, start: Awaitable[None]) -> None:
+    began = time.monotonic()
+    await start
+    part = stack.parts[-1]
+    if part.child is not None:
+        say(f"{part.name} started in {time.monotonic() - began:.1f} s")

@@ -1,0 +1,168 @@
+"""The log in MongoDB: one command is one document, written in node-wide group commits, sealed as a whole."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Final, Self
+from zlib import crc32
+
+import bson
+from bson.binary import Binary
+
+from actors.domain.refusals import TooLarge
+from actors.runtime.envelope import Unavailable
+from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Report, Snapshot
+from storage.mongo import queries
+from storage.mongo.connect import KEPT, Database, kept, reachable
+from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, probes
+from storage.mongo.positions import owner, parse, position
+from storage.mongo.queries import Query
+from storage.sealing import Sealing, Unsealable
+
+LOG: Final = "event_log"
+SNAPSHOTS: Final = "snapshots"
+LANES: Final = 2
+MAX_DOCUMENT: Final = MAX_BODY + 16_384
+MAX_SNAPSHOT: Final = 15_000_000
+
+
+class MongoLog:
+    """`actors.runtime.outside.Log`. Entered on the node's stack: it owns its lanes; leaving sends what waits."""
+
+    def __init__(self, database: Database, sealing: Sealing, *, report: Report, limits: Limits | None = None) -> None:
+        self._sealing = sealing
+        self._report = report
+        self._log = kept(database, LOG)
+        self._snapshots = kept(database, SNAPSHOTS)
+        self._heads = kept(database, "heads")
+        self._stack = AsyncExitStack()
+        send, probe = batches(database, "insert", LOG, KEPT), probes(database)
+        self.lanes = [
+            Lane(f"{LOG} {number}", send, probe=probe, report=report, limits=limits) for number in range(LANES)
+        ]
+
+    async def __aenter__(self) -> Self:
+        for lane in self.lanes:
+            await self._stack.enter_async_context(lane)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def check(self) -> None:
+        """Raise Unavailable while a lane has got nothing through for a second; it recovers by itself."""
+        for lane in self.lanes:
+            if lane.stalled():
+                raise Unavailable(retry_after_ms=1000)
+
+    async def insert(self, document: Document) -> bool:
+        """True: in the log, for good. False: the position is taken, by whom is not said (it may be this document).
+
+        Raises OutcomeUnknown; and, when the write has not left this node, Overloaded, Unavailable or TooLarge.
+        """
+        encoded = await self._encode(document)
+        if len(encoded) > MAX_DOCUMENT:
+            raise TooLarge
+        lane = self.lanes[crc32(document.address.encode()) % LANES]
+        verdict = await lane.put(encoded)
+        if verdict == DONE:
+            return True
+        if verdict == DUPLICATE:
+            return False
+        if verdict != UNKNOWN:
+            self._report("log.rejected", {"address": document.address, "s": document.s, "code": verdict})
+        raise OutcomeUnknown
+
+    async def at(self, address: str, s: int) -> Document | None:
+        return await self._one(queries.document_at(address, s))
+
+    async def read(self, address: str, after: int, limit: int) -> Sequence[Document]:
+        query = queries.documents_after(address, after)
+        with reachable():
+            found = await query.find(self._log, limit).to_list()
+        return [await self._decode(stored) for stored in found]
+
+    async def find(self, address: str, by: str, cid: str) -> Document | None:
+        return await self._one(queries.document_of(address, by, cid))
+
+    async def head(self, address: str) -> Head | None:
+        with reachable():
+            found = await self._heads.find_one(queries.by_id("heads", address).filter)
+        if found is None:
+            return None
+        return Head(address, found["seq"], found.get("owed_at"), found.get("due_at"))
+
+    async def snapshot(self, address: str) -> Snapshot | None:
+        with reachable():
+            found = await self._snapshots.find_one(queries.by_id(SNAPSHOTS, address).filter)
+        if found is None:
+            return None
+        body = await self._unseal(SNAPSHOTS, address, found)
+        return Snapshot(address, found["seq"], found["fold_version"], body)
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Remember a snapshot; an older one never replaces a newer one. Raises Unavailable, TooLarge."""
+        if len(snapshot.body) > MAX_SNAPSHOT:
+            raise TooLarge
+        box = await self._sealing.box(owner(snapshot.address))
+        row = {
+            "_id": snapshot.address,
+            "seq": snapshot.seq,
+            "fold_version": snapshot.fold_version,
+            "body": Binary(box.seal(snapshot.body, collection=SNAPSHOTS, document=snapshot.address, field="body")),
+        }
+        newer = {"$lte": [{"$ifNull": ["$seq", -1]}, snapshot.seq]}
+        with reachable():
+            await self._snapshots.update_one(
+                {"_id": snapshot.address},
+                [{"$replaceWith": {"$cond": [newer, {"$literal": row}, "$$ROOT"]}}],
+                upsert=True,
+            )
+
+    async def _one(self, query: Query) -> Document | None:
+        with reachable():
+            found = await self._log.find_one(query.filter)
+        return None if found is None else await self._decode(found)
+
+    async def _encode(self, document: Document) -> bytes:
+        box = await self._sealing.box(owner(document.address))
+        identifier = position(document.address, document.s)
+        return bson.encode(
+            {
+                "_id": identifier,
+                "a": document.address,
+                "n": document.n,
+                "by": document.by,
+                "cid": document.cid,
+                "digest": document.digest,
+                "w": document.w,
+                "at": document.at,
+                "body": box.seal(document.body, collection=LOG, document=identifier, field="body"),
+            }
+        )
+
+    async def _decode(self, stored: Mapping[str, Any]) -> Document:
+        address, s = parse(stored["_id"])
+        body = await self._unseal(LOG, address, stored)
+        return Document(
+            address=address,
+            s=s,
+            n=stored["n"],
+            by=stored["by"],
+            cid=stored["cid"],
+            digest=stored["digest"],
+            w=stored["w"],
+            at=stored["at"],
+            body=body,
+        )
+
+    async def _unseal(self, collection: str, address: str, stored: Mapping[str, Any]) -> bytes:
+        """The body of a document. One that can't be opened is never skipped: reported, and raises Unsealable."""
+        box = await self._sealing.box(owner(address))
+        try:
+            return box.unseal(stored["body"], collection=collection, document=stored["_id"], field="body")
+        except Unsealable:
+            self._report("log.unsealable", {"collection": collection, "id": stored["_id"]})
+            raise

@@ -1,0 +1,116 @@
+"""A session told without an actor: commands decided, folded and projected one after another."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from actors.commands import (
+    ChangeGoal,
+    CompleteGoal,
+    CreateGoal,
+    FinishReply,
+    MoveGoal,
+    OpenAccount,
+    RecordProgress,
+    RemoveGoal,
+    ReopenGoal,
+    SendMessage,
+)
+from actors.domain.goals import Goal
+from actors.events import Recorded, recorded
+from actors.runtime.journaled import Decided, Stamp
+from actors.runtime.outside import Row
+from actors.session.rows import rows
+from actors.session.state import State, apply
+from actors.work import accounts, chat, goals
+
+ANN = "0198aaaa-0000-7000-8000-00000000000a"
+ADDRESS = f"session:{ANN}"
+BERLIN = "Europe/Berlin"
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+class Story:
+    """`at` moves on a minute with every command; change it to let time pass."""
+
+    def __init__(self, *, opened: bool = True, tz: str = BERLIN) -> None:
+        self.state = State()
+        self.events: list[Recorded] = []
+        self.table: dict[tuple[str, str], Row] = {}
+        self.at = START
+        self._ids = 0
+        if opened:
+            self.do(
+                lambda stamp: accounts.open_account(
+                    self.state.profile, OpenAccount(ANN, "ann@example.org", "Ann", tz), stamp
+                )
+            )
+
+    def stamp(self) -> Stamp:
+        return Stamp(self.at, len(self.events) + 1, self._new_id)
+
+    def do(self, decide: Callable[[Stamp], Decided]) -> Any:
+        """Decide, fold and project one command; answers what its author is told."""
+        self.at += timedelta(minutes=1)
+        decided = decide(self.stamp())
+        seq = len(self.events) + 1
+        happened = [recorded(ADDRESS, seq + i, self.at, event) for i, event in enumerate(decided.events)]
+        for one in happened:
+            self.state = apply(self.state, one)
+        self.events += happened
+        self.table |= {(row.collection, row.id): row for row in rows(self.state, happened)}
+        return decided.answer
+
+    def create(self, title: str = "Run", **given: Any) -> Goal:
+        command = CreateGoal(title, **given)
+        return self._goal(lambda stamp: goals.create(self.state.goals, command, stamp))
+
+    def change(self, goal: Goal, **given: Any) -> Goal:
+        command = ChangeGoal(goal.id, **given)
+        return self._goal(lambda stamp: goals.change(self.state.goals, command, stamp))
+
+    def move(self, goal: Goal, parent_id: str | None) -> Goal:
+        return self._goal(lambda stamp: goals.move(self.state.goals, MoveGoal(goal.id, parent_id), stamp))
+
+    def progress(self, goal: Goal, progress: float | None = None, *, tz: str = BERLIN, **given: Any) -> Goal:
+        command = RecordProgress(goal.id, progress, **given)
+        return self._goal(lambda stamp: goals.progress(self.state.goals, command, stamp, tz))
+
+    def complete(self, goal: Goal, *, tz: str = BERLIN) -> Goal:
+        return self._goal(lambda stamp: goals.complete(self.state.goals, CompleteGoal(goal.id), stamp, tz))
+
+    def reopen(self, goal: Goal) -> Goal:
+        return self._goal(lambda stamp: goals.reopen(self.state.goals, ReopenGoal(goal.id), stamp))
+
+    def remove(self, goal: Goal, cascade: Any = "none") -> goals.RemovedAnswer:
+        command = RemoveGoal(goal.id, cascade)
+        answer = self.do(lambda stamp: goals.remove(self.state.goals, command, stamp))
+        assert isinstance(answer, goals.RemovedAnswer)
+        return answer
+
+    def say(self, text: str = "Hello") -> chat.Sent:
+        answer = self.do(lambda stamp: chat.take_message(self.state.owed, SendMessage(text), stamp, ANN))
+        assert isinstance(answer, chat.Sent)
+        return answer
+
+    def finish(self, reply_id: str, text: str = "Well done.", **given: Any) -> chat.Ended:
+        command = FinishReply(reply_id, text, **{"state": "complete", "answered_by": "model", **given})
+        answer = self.do(lambda stamp: chat.finish_reply(self.state.owed, command, stamp))
+        assert isinstance(answer, chat.Ended)
+        return answer
+
+    def now(self, goal: Goal) -> Goal:
+        """The goal as the state has it."""
+        return self.state.goals[goal.id]
+
+    def _goal(self, decide: Callable[[Stamp], Decided]) -> Goal:
+        """What the author is told is what the state has."""
+        answer = self.do(decide)
+        assert isinstance(answer, goals.GoalAnswer)
+        assert self.state.goals[answer.goal.id] == answer.goal
+        return answer.goal
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return str(uuid.UUID(int=(0x0198 << 112) | (7 << 76) | (8 << 60) | self._ids))

@@ -1,0 +1,101 @@
+"""A node's doors on a loopback port, before sessions a test writes the script of."""
+
+import dataclasses
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from scripts.embedded.ports import held_port
+from tests.transport.scripted_session import ScriptedGoals, ScriptedLogins, ScriptedMessages, ScriptedSessions
+from transport.rest.app import app
+from transport.rest.doors import Doors
+from transport.rest.readiness import Check, Readiness
+from transport.sockets.doors import SocketDoors
+from transport.sockets.gateway import Gateway
+from transport.sockets.limits import Limits
+from transport.sockets.outbox import LocalOutbox
+
+ORIGIN = "https://app.example"
+
+
+@dataclasses.dataclass
+class Node:
+    url: str
+    gateway: Gateway
+    sessions: ScriptedSessions
+    logins: ScriptedLogins
+    doors: Doors
+    http: aiohttp.ClientSession
+
+
+async def _ok() -> None:
+    """A part that is well."""
+
+
+@asynccontextmanager
+async def node(limits: Limits, checks: dict[str, Check] | None = None, **rest: Any) -> AsyncIterator[Node]:
+    async with AsyncExitStack() as stack:
+        outbox, logins, registry = LocalOutbox(), ScriptedLogins(), CollectorRegistry()
+        sessions = ScriptedSessions(outbox)
+        messages = ScriptedMessages(sessions)
+        socket_doors = SocketDoors(
+            sessions=sessions,
+            identify=logins.identify,
+            watch=logins.watch,
+            messages=messages,
+            outbox=outbox,
+            registry=registry,
+            node="n1",
+            origins=frozenset({ORIGIN}),
+            limits=limits,
+        )
+        doors = Doors(
+            sessions=sessions,
+            identify=logins.identify,
+            goals=ScriptedGoals(sessions),
+            messages=messages,
+            readiness=Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0),
+            registry=registry,
+            origins=frozenset({ORIGIN}),
+            **rest,
+        )
+        gateway = Gateway(socket_doors)
+        application = app(doors)
+        gateway.mount(application)
+        port = stack.enter_context(held_port())
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await stack.enter_async_context(gateway)
+        http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
+        yield Node(f"http://127.0.0.1:{port}", gateway, sessions, logins, doors, http)
+
+
+StartNode = Callable[..., Awaitable[Node]]
+
+
+@pytest_asyncio.fixture
+async def start_node() -> AsyncIterator[StartNode]:
+    """`await start_node(limits…)`: doors with bounds of the test's own."""
+    async with AsyncExitStack() as stack:
+
+        async def start(limits: Limits | None = None, checks: dict[str, Check] | None = None, **rest: Any) -> Node:
+            return await stack.enter_async_context(node(limits or Limits(), checks, **rest))
+
+        yield start
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a client sends, no traceback stands in the log and nothing is reported by the loop."""
+    yield
+    told = [record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
+    assert told == []

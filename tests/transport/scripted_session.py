@@ -1,0 +1,214 @@
+"""Sessions a test writes the script of: they obey the contract of asks, keep their log in memory, and misbehave on cue."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from actors.commands import CompleteGoal, CreateGoal, RemoveGoal, SendMessage
+from actors.domain.conversation import COACH, Message
+from actors.domain.goals import Goal, Status
+from actors.domain.profile import Profile
+from actors.domain.refusals import NotFound, Revoked, Unauthenticated
+from actors.events import Event, MessageAdded, Recorded, recorded
+from actors.ports import Outbox, Page
+from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Shown, ShowProfile
+from actors.runtime.envelope import CidConflict
+from actors.runtime.ids import derived
+from actors.runtime.journaled import Accepted, Order
+
+START = datetime(2025, 11, 22, 20, 3, 51, 123_456, tzinfo=UTC)
+
+
+class SendAnswer(msgspec.Struct, frozen=True):
+    message_id: str
+    reply_id: str
+    seq: int
+
+
+class GoalAnswer(msgspec.Struct, frozen=True):
+    goal: Goal
+
+
+class ScriptedSession:
+    """One user's. `before` runs before each ask is answered: it may wait, or raise."""
+
+    def __init__(self, user_id: str, outbox: Outbox) -> None:
+        self.user_id = user_id
+        self.address = f"session:{user_id}"
+        self.outbox = outbox
+        self.log_id = "log-1"
+        self.events: list[Recorded] = []
+        self.goals: dict[str, Goal] = {}
+        self.answers: dict[str, tuple[Any, Accepted]] = {}
+        self.asked: Counter[str] = Counter()
+        self.connections: dict[str, str] = {}
+        self.before: Callable[[Any], Awaitable[None]] | None = None
+        self.traces: list[str | None] = []
+
+    @property
+    def seq(self) -> int:
+        return len(self.events)
+
+    def commit(self, *events: Event, push: bool = True) -> int:
+        """Into the log, and out to the devices unless the push is lost."""
+        new = [recorded(self.address, self.seq + n + 1, self._at(n), event) for n, event in enumerate(events)]
+        self.events += new
+        if push:
+            self.outbox.push(self.address, new)
+        return self.seq
+
+    def say(self, text: str, *, push: bool = True) -> int:
+        return self.commit(MessageAdded(f"m{self.seq + 1}", "user", self.user_id, text), push=push)
+
+    def tell(self, message: Any) -> None:
+        if isinstance(message, Detach):
+            self.connections.pop(message.connection, None)
+
+    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the contract
+        assert timeout > 0
+        self.asked[type(message).__name__] += 1
+        self.traces.append(trace)
+        if self.before is not None:
+            await self.before(message)
+        return self._answer(message)
+
+    def _answer(self, message: Any) -> Any:
+        match message:
+            case Attach():
+                self.connections[message.connection] = message.device
+                return Attached(self.log_id, self.seq)
+            case Renew():
+                self.connections |= dict.fromkeys(message.connections, "")
+                return Attached(self.log_id, self.seq)
+            case Missed():
+                return self._missed(message)
+            case ShowProfile():
+                at = START
+                profile = Profile(user_id=self.user_id, email="a@b.c", name="Ann", created_at=at, updated_at=at)
+                return Shown(profile, self.seq)
+            case Order():
+                return self._order(message)
+        raise AssertionError(message)
+
+    def _missed(self, message: Missed) -> Events:
+        events = self.events[message.since : message.since + message.limit]
+        return Events(events, self.seq, more=message.since + len(events) < self.seq)
+
+    def _order(self, order: Order) -> Accepted:
+        assert order.by == self.user_id
+        if order.cid in self.answers:
+            command, accepted = self.answers[order.cid]
+            if command != order.command:
+                raise CidConflict
+            return Accepted(accepted.seq, msgspec.to_builtins(accepted.answer), repeated=True)
+        accepted = self._carry_out(order)
+        self.answers[order.cid] = (order.command, accepted)
+        return accepted
+
+    def _carry_out(self, order: Order) -> Accepted:
+        command = order.command
+        if isinstance(command, SendMessage):
+            message_id = derived(order.cid, "message")
+            seq = self.commit(MessageAdded(message_id, "user", self.user_id, command.text))
+            return Accepted(seq, SendAnswer(message_id, derived(message_id, "reply"), seq))
+        if isinstance(command, CreateGoal):
+            goal = Goal(id=derived(order.cid, "goal"), title=command.title, created_at=START, updated_at=START)
+            self.goals[goal.id] = goal
+            return Accepted(self.say("goal"), GoalAnswer(goal))
+        if getattr(command, "goal_id", "") not in self.goals:
+            raise NotFound
+        if isinstance(command, RemoveGoal):
+            del self.goals[command.goal_id]
+            return Accepted(self.say("gone"), {"goal_id": command.goal_id, "removed": [command.goal_id]})
+        status: Status = "done" if isinstance(command, CompleteGoal) else "open"
+        goal = msgspec.structs.replace(self.goals[command.goal_id], status=status)
+        self.goals[goal.id] = goal
+        return Accepted(self.say("goal"), GoalAnswer(goal))
+
+    def _at(self, n: int) -> datetime:
+        return START + timedelta(milliseconds=self.seq + n)
+
+
+class ScriptedSessions(dict[str, ScriptedSession]):
+    """A directory of them; also the rows, which show what the sessions have."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__()
+        self.outbox = outbox
+
+    def __missing__(self, user_id: str) -> ScriptedSession:
+        return self.setdefault(user_id, ScriptedSession(user_id, self.outbox))
+
+    def session(self, user_id: str) -> ScriptedSession:
+        return self[user_id]
+
+
+class ScriptedGoals:
+    def __init__(self, sessions: ScriptedSessions) -> None:
+        self.sessions = sessions
+
+    async def list(self, user_id: str, *, limit: int, cursor: str | None, status: Status | None) -> Page:
+        start = int(cursor or 0)
+        goals = [goal for goal in self.sessions[user_id].goals.values() if status in {None, goal.status}]
+        page = goals[start : start + limit]
+        return Page(page, str(start + limit) if start + limit < len(goals) else None)
+
+    async def get(self, user_id: str, goal_id: str) -> Goal | None:
+        return self.sessions[user_id].goals.get(goal_id)
+
+
+class ScriptedMessages:
+    def __init__(self, sessions: ScriptedSessions) -> None:
+        self.sessions = sessions
+
+    async def list(self, user_id: str, *, thread: str, before: int | None, limit: int) -> Sequence[Message]:
+        assert thread == COACH
+        found = [
+            Message(
+                id=event.data.id,
+                seq=event.seq,
+                thread=thread,
+                role="user",
+                author_id=user_id,
+                text=event.data.text,
+                created_at=event.at,
+            )
+            for event in reversed(self.sessions[user_id].events)
+            if isinstance(event.data, MessageAdded) and (before is None or event.seq < before)
+        ]
+        return found[:limit]
+
+
+class Someone(msgspec.Struct, frozen=True):
+    user_id: str
+    session_id: str
+
+
+class ScriptedLogins:
+    """Tokens are `user/login session`; what a test revokes is over at once."""
+
+    def __init__(self) -> None:
+        self.over: set[str] = set()
+        self.watching: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
+
+    async def identify(self, token: str) -> Someone:
+        user_id, slash, session_id = token.partition("/")
+        await asyncio.sleep(0)
+        if not slash or not user_id:
+            raise Unauthenticated
+        if session_id in self.over:
+            raise Revoked
+        return Someone(user_id, session_id)
+
+    def watch(self, session_id: str, close: Callable[[], None]) -> Callable[[], None]:
+        self.watching[session_id].add(close)
+        return lambda: self.watching[session_id].discard(close)
+
+    def revoke(self, session_id: str) -> None:
+        self.over.add(session_id)
+        for close in list(self.watching[session_id]):
+            close()

@@ -1,0 +1,98 @@
+"""The offline coach: honest about what it is, short, and about the user's own goals."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.domain.goals import Metric
+from actors.work.offline import MAX_ANSWER, answer
+from tests.session.story import Story
+
+TODAY = date(2026, 3, 2)
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+def said(story: Story, text: str = "Hi") -> str:
+    return answer("Ann", text, story.state.goals, TODAY)
+
+
+def test_it_greets_by_name_and_says_what_it_is(story: Story) -> None:
+    told = said(story)
+    assert told.startswith("Hello Ann.")
+    assert "No language model is connected" in told
+
+
+def test_without_goals_it_asks_for_one(story: Story) -> None:
+    assert "You have no goals yet" in said(story)
+    story.complete(story.create())
+    assert "You have finished 1 goal and have none open" in said(story)
+
+
+def test_it_tells_what_is_open_due_and_moved_and_one_step(story: Story) -> None:
+    run = story.create("Run a marathon")
+    part = story.create("Run 500 km", parent_id=run.id, metric=Metric("km", 500))
+    story.create("Buy shoes", parent_id=run.id, due=date(2026, 3, 3))
+    story.create("Learn Spanish")
+    story.progress(part, add=100)
+    told = said(story)
+    assert "“Run a marathon” (10 %)" in told
+    assert "“Buy shoes” is due tomorrow" in told
+    assert "“Run 500 km” moved last" in told or "“Run a marathon” moved last" in told
+    assert told.count("One small next step") == 1
+    assert "begin “Buy shoes”" in told
+
+
+def test_it_turns_to_the_goal_that_was_named(story: Story) -> None:
+    story.create("Run")
+    goal = story.create("Run 500 km", metric=Metric("km", 500))
+    story.create("Buy shoes", due=date(2026, 3, 3))
+    story.progress(goal, amount=125)
+    told = said(story, "How far am I with run 500 KM?")
+    assert "“Run 500 km” stands at 125 of 500 km (25 %)" in told
+    assert "ten more minutes to “Run 500 km”" in told
+
+
+def test_a_word_inside_another_is_no_goal(story: Story) -> None:
+    story.create("Run")
+    assert "stands at" not in said(story, "I ate a prune")
+
+
+@pytest.mark.parametrize(
+    ("due", "words"),
+    [
+        (date(2026, 2, 27), "was due 3 days ago"),
+        (date(2026, 3, 1), "was due 1 day ago"),
+        (date(2026, 3, 2), "is due today"),
+        (date(2026, 3, 9), "is due in 7 days"),
+    ],
+)
+def test_it_says_when(story: Story, due: date, words: str) -> None:
+    story.create("Taxes", due=due)
+    assert f"“Taxes” {words}." in said(story)
+
+
+def test_what_is_due_much_later_is_not_mentioned(story: Story) -> None:
+    story.create("Taxes", due=date(2026, 3, 10))
+    assert "due" not in said(story).split("goals alone.")[1]
+
+
+@settings(max_examples=60)
+@given(
+    st.text(min_size=1, max_size=100),
+    st.text(min_size=1, max_size=2_000),
+    st.lists(st.tuples(st.text(min_size=1, max_size=300).filter(str.strip), st.floats(0, 100)), max_size=8),
+)
+def test_it_is_always_short_and_always_the_same(name: str, text: str, made: list[tuple[str, float]]) -> None:
+    story = Story()
+    for title, progress in made:
+        story.progress(story.create(title, due=date(2026, 3, 3)), progress)
+    told = answer(name, text, story.state.goals, TODAY)
+    assert 0 < len(told) <= MAX_ANSWER
+    assert "\n" not in told
+    assert told == answer(name, text, dict(reversed(story.state.goals.items())), TODAY)

@@ -1,0 +1,84 @@
+"""Refusals in the shapes of the doors: RFC 9457 problems for REST, acks and `session.error` for sockets."""
+
+import secrets
+from http import HTTPStatus
+from typing import Any, Final
+
+from actors.runtime.envelope import Refused
+
+STATUS: Final[dict[str, HTTPStatus]] = {
+    "invalid": HTTPStatus.BAD_REQUEST,
+    "protocol": HTTPStatus.BAD_REQUEST,
+    "unauthenticated": HTTPStatus.UNAUTHORIZED,
+    "auth": HTTPStatus.UNAUTHORIZED,
+    "auth.password": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "auth.mail_taken": HTTPStatus.CONFLICT,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "conflict": HTTPStatus.CONFLICT,
+    "gone": HTTPStatus.GONE,
+    "precondition": HTTPStatus.PRECONDITION_FAILED,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "refused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "goal": HTTPStatus.CONFLICT,
+    "goal.cycle": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "goal.depth": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "goal.too_many": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "chat": HTTPStatus.CONFLICT,
+    "chat.busy": HTTPStatus.TOO_MANY_REQUESTS,
+    "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "failed": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""Code → HTTP status; a finer code without a row of its own has the status of its longest dotted prefix."""
+
+
+def status_of(code: str) -> HTTPStatus | None:
+    """The status of a code, or None when no prefix of it is in the table."""
+    prefix = code
+    while prefix not in STATUS:
+        prefix, dot, _ = prefix.rpartition(".")
+        if not dot:
+            return None
+    return STATUS[prefix]
+
+
+def new_trace() -> str:
+    """A fresh trace id: what a person can quote, and what the logs carry."""
+    return secrets.token_hex(8)
+
+
+def error(refused: Refused, trace: str) -> dict[str, Any]:
+    """`{code, message, fields?, retry_after_ms?, trace_id, effect}`: in an ack, a `session.error`, a refused connect."""
+    return {"code": refused.code, "message": refused.message, **_rest(refused, trace)}
+
+
+def ack(refused: Refused, trace: str) -> dict[str, Any]:
+    """`{ok: false, error}`."""
+    return {"ok": False, "error": error(refused, trace)}
+
+
+def problem(refused: Refused, trace: str) -> tuple[HTTPStatus, dict[str, Any]]:
+    """The status and the RFC 9457 object `{type, title, status, detail, code, …}`."""
+    status = status_of(refused.code) or HTTPStatus.UNPROCESSABLE_ENTITY
+    described = {
+        "type": f"urn:lifebuddy:problem:{refused.code}",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": refused.message,
+        "code": refused.code,
+    }
+    return status, described | _rest(refused, trace)
+
+
+def _rest(refused: Refused, trace: str) -> dict[str, Any]:
+    rest: dict[str, Any] = {"trace_id": trace, "effect": refused.effect}
+    if refused.fields:
+        rest["fields"] = dict(refused.fields)
+    if refused.retry_after_ms is not None:
+        rest["retry_after_ms"] = refused.retry_after_ms
+    return rest

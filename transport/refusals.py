@@ -1,0 +1,28 @@
+"""What the doors themselves refuse, before anything inside is asked."""
+
+from actors.runtime.envelope import Refused
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+    message = "This is not open to you."
+
+
+class MethodNotAllowed(Refused):
+    code = "method"
+    message = "This can't be asked for in this way."
+
+
+class Unsupported(Refused):
+    code = "unsupported"
+    message = "This kind of content is not read here. Please send application/json."
+
+
+class Unreadable(Refused):
+    code = "protocol"
+    message = "No command could be read from this."
+
+
+class NotJoined(Refused):
+    code = "protocol.not_joined"
+    message = "This connection has not signed in to anything."

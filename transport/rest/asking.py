@@ -1,0 +1,46 @@
+"""How REST handlers ask the caller's session and say what it answered."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from actors.commands import Command, Id
+from actors.domain.refusals import Invalid, NotFound
+from actors.runtime.journaled import Accepted, Order
+from transport import wire
+from transport.rest.doors import DOORS
+
+
+class _InPath(msgspec.Struct, frozen=True):
+    id: Id
+
+
+async def ask(request: web.Request, message: Any) -> Any:
+    """Ask the caller's session. Raises what it refuses with."""
+    doors = request.app[DOORS]
+    session = doors.sessions.session(request["identity"].user_id)
+    return await session.ask(message, timeout=doors.limits.ask, trace=request["trace"])
+
+
+async def order(request: web.Request, command: Command, status: int = HTTPStatus.OK) -> web.Response:
+    """Have a command carried out for the caller; the answer of the command and the seq it left."""
+    accepted: Accepted = await ask(request, Order(request["identity"].user_id, request["cid"], command))
+    response = answer({**wire.pack(accepted.answer), "seq": accepted.seq}, status)
+    if accepted.repeated:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def answer(thing: object, status: int = HTTPStatus.OK) -> web.Response:
+    """`thing` as JSON."""
+    return web.Response(status=status, body=wire.dump(thing), content_type="application/json")
+
+
+def id_in_path(request: web.Request) -> str:
+    """The id a path names. What is no id names nothing: NotFound, as for a stranger's."""
+    try:
+        return wire.read(_InPath, dict(request.match_info)).id
+    except Invalid:
+        raise NotFound from None

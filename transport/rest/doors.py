@@ -1,0 +1,45 @@
+"""What the REST handlers need from the rest of the house."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from actors.ports import GoalRows, MessageRows
+from transport.asking import Identify, Sessions
+from transport.rest.readiness import Readiness
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes of a body; seconds for a whole request and for one question to a session."""
+
+    body: int = 256 * 1024
+    request: float = 30.0
+    ask: float = 10.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Given once by the composition root. `own_doors` are paths in the same application that guard themselves."""
+
+    sessions: Sessions
+    identify: Identify
+    goals: GoalRows
+    messages: MessageRows
+    readiness: Readiness
+    registry: CollectorRegistry
+    signin: Sequence[web.RouteDef] = ()
+    origins: frozenset[str] = frozenset()
+    own_doors: frozenset[str] = frozenset({"/socket.io/", "/socket.io-msgpack/"})
+    metrics_from: Sequence[IPv4Network | IPv6Network] = LOOPBACK
+    limits: Limits = Limits()
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+DOORS = web.AppKey("doors", Doors)

@@ -1,0 +1,47 @@
+"""Is the process alive, do its parts answer, what do its counters say; and a page for whoever opens the address."""
+
+from ipaddress import ip_address
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from transport.refusals import Forbidden
+from transport.rest import landing
+from transport.rest.asking import answer
+from transport.rest.doors import DOORS
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    return answer({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether this node should get requests: 200, or 503 when a required part is down or it drains."""
+    report = await request.app[DOORS].readiness.report()
+    return answer(report, 200 if report.status in {"ready", "degraded"} else 503)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Only for listed addresses, and never through a proxy, whose address may be a listed one."""
+    doors = request.app[DOORS]
+    proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    if proxied or not any(ip_address(request.remote or "::") in network for network in doors.metrics_from):
+        raise Forbidden
+    return web.Response(body=generate_latest(doors.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def home(request: web.Request) -> web.Response:
+    report = await request.app[DOORS].readiness.report()
+    return web.Response(
+        text=landing.page(report, f"{request.scheme}://{request.host}"),
+        content_type="text/html",
+        headers={"Content-Security-Policy": landing.POLICY},
+    )
+
+
+ROUTES = [
+    web.get("/", home),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+    web.get("/metrics", metrics),
+]

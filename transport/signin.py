@@ -1,0 +1,219 @@
+"""Signing in: accounts are registered and opened, devices get tokens, refresh them, and are signed out."""
+
+import asyncio
+import contextlib
+import dataclasses
+import math
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from actors.commands import OpenAccount
+from actors.domain.profile import Email, Language, Name, Zone
+from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
+from actors.ports import Accounts, Credential, LoginSession, LoginSessions, NewCredential
+from actors.runtime.envelope import Overloaded, Unavailable
+from actors.runtime.ids import derived, uuid7
+from actors.runtime.journaled import Order
+from actors.runtime.outside import Timers
+from actors.work.profile import check_name, check_zone
+from transport.asking import Sessions
+from transport.identity import Bearers, alive
+from transport.passwords import Passwords
+from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
+
+GRACE: Final = timedelta(seconds=10)
+"""So long the generation before is answered with its successor, even when that has been used: lost answers, tabs."""
+ASK: Final = 10.0
+EVEN: Final = 0.05
+"""Refused logins are answered after a multiple of this many seconds, so that look-ups don't show in the time."""
+_ATTEMPTS: Final = 5
+_MAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+")
+
+log = structlog.get_logger(__name__)
+
+
+class Newcomer(msgspec.Struct, frozen=True):
+    """Who wants to register, as read at the door."""
+
+    email: Email
+    name: Name
+    tz: Zone
+    language: Language
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """What signing in answers; `expires_in` is the seconds the access token is good for."""
+
+    user_id: str
+    session_id: str
+    access_token: str
+    expires_in: int
+    refresh_token: str
+
+
+class Device(msgspec.Struct, frozen=True):
+    """One signed-in device, as its user sees it."""
+
+    id: str
+    device: str
+    created_at: datetime
+    refreshed_at: datetime
+    current: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """Given once by the composition root; `sessions` is the directory, `logins` are the login sessions."""
+
+    accounts: Accounts
+    logins: LoginSessions
+    sessions: Sessions
+    tokens: Tokens
+    bearers: Bearers
+    passwords: Passwords
+    timers: Timers
+
+    async def register(self, newcomer: Newcomer, password: str, device: str) -> SignedIn:
+        """Claims the mail address, opens the account and signs in.
+
+        Cut short in between, the next login opens the account. Raises Invalid, WeakPassword, MailTaken, Overloaded,
+        Unavailable, TimedOut.
+        """
+        if not _MAIL.fullmatch(newcomer.email):
+            raise Invalid(fields={"email": "is not a mail address"})
+        check_name(newcomer.name)
+        check_zone(newcomer.tz)
+        self.passwords.check(password, context=(newcomer.email, newcomer.name))
+        password_hash = await self.passwords.hash(password)
+        now = self.timers.now()
+        fields = (newcomer.email, password_hash, newcomer.name, newcomer.tz, newcomer.language)
+        new = NewCredential(uuid7(now), *fields, now)
+        if not await self.accounts.claim(new):
+            raise MailTaken
+        try:
+            await self._open(Credential(new.user_id, *fields, opened=False))
+        except Invalid:  # refused for good: the address is free again
+            await self.accounts.unclaim(new.user_id)
+            raise
+        return await self._sign_in(new.user_id, device)
+
+    async def login(self, email: str, password: str, device: str) -> SignedIn:
+        """Raises BadCredentials, after the same work and alike in time whether or not there is such an account."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        credential = await self.accounts.by_mail(email)
+        right = await self.passwords.verify(credential.password_hash if credential else None, password)
+        if credential is None or not right:
+            spent = loop.time() - began
+            await asyncio.sleep(math.ceil(spent / EVEN) * EVEN - spent)
+            raise BadCredentials
+        if not credential.opened:
+            await self._open(credential)
+        if self.passwords.outdated(credential.password_hash):
+            with contextlib.suppress(Overloaded):  # the next login will do
+                await self.accounts.rehash(credential.user_id, await self.passwords.hash(password))
+        return await self._sign_in(credential.user_id, device)
+
+    async def refresh(self, presented: str) -> SignedIn:
+        """The next tokens of a login session. Raises Unauthenticated, Revoked, Unavailable."""
+        token = read_refresh_token(presented)
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(0.05 * attempt)
+            session = await self.logins.get(token.session_id)
+            if session is None or not token.made_with(session.key):
+                raise Unauthenticated
+            if not alive(session, self.timers):
+                raise Revoked
+            generation = await self._successor(session, token.generation)
+            if generation is not None:
+                return self._signed_in(session, generation)
+        raise Unavailable
+
+    async def logout(self, identity: Identity) -> None:
+        await self._end(identity.session_id)
+
+    async def logout_all(self, identity: Identity) -> None:
+        for session_id in await self.logins.revoke_all(identity.user_id, self.timers.now()):
+            self.bearers.revoked(session_id)
+
+    async def devices(self, identity: Identity) -> Sequence[Device]:
+        """The caller's signed-in devices, newest first."""
+        return [
+            Device(
+                session.id, session.device, session.created_at, session.rotated_at, session.id == identity.session_id
+            )
+            for session in await self.logins.list(identity.user_id)
+            if alive(session, self.timers)
+        ]
+
+    async def end(self, identity: Identity, session_id: str) -> None:
+        """Signs out one of the caller's devices. Raises NotFound, for a stranger's too."""
+        session = await self.logins.get(session_id)
+        if session is None or session.user_id != identity.user_id or not alive(session, self.timers):
+            raise NotFound
+        await self._end(session_id)
+
+    def jwks(self) -> dict[str, Any]:
+        return self.tokens.jwks()
+
+    async def _successor(self, session: LoginSession, presented: int) -> int | None:
+        """The generation to give; None when another request was first, and it must be looked at again."""
+        now = self.timers.now()
+        behind = session.counter - presented
+        if behind < 0:  # made with its key and never given out: not one of ours
+            raise Unauthenticated
+        if behind == 0:
+            return presented + 1 if await self.logins.rotate(session.id, presented, now) else None
+        unused = session.used < session.counter
+        if behind == 1 and (unused or now <= session.rotated_at + GRACE):
+            return session.counter
+        log.warning("refresh_token_reused", behind=behind)
+        await self._end(session.id)
+        raise Revoked
+
+    async def _open(self, credential: Credential) -> None:
+        """The session's first command; sent again it has no second effect."""
+        command = OpenAccount(
+            credential.user_id,
+            credential.email,
+            credential.name,
+            credential.tz,
+            credential.language,
+        )
+        order = Order(credential.user_id, derived(credential.user_id, "account.open"), command)
+        await self.sessions.session(credential.user_id).ask(order, timeout=ASK)
+        await self.accounts.opened(credential.user_id)
+
+    async def _sign_in(self, user_id: str, device: str) -> SignedIn:
+        now = self.timers.now()
+        session = LoginSession(
+            id=uuid7(now),
+            user_id=user_id,
+            device=device,
+            key=secrets.token_bytes(32),
+            counter=1,
+            used=0,
+            created_at=now,
+            rotated_at=now,
+        )
+        await self.logins.add(session)
+        return self._signed_in(session, session.counter)
+
+    def _signed_in(self, session: LoginSession, generation: int) -> SignedIn:
+        return SignedIn(
+            user_id=session.user_id,
+            session_id=session.id,
+            access_token=self.tokens.issue(session.user_id, session.id, generation),
+            expires_in=int(LIFETIME.total_seconds()),
+            refresh_token=refresh_token(session.id, generation, session.key),
+        )
+
+    async def _end(self, session_id: str) -> None:
+        await self.logins.revoke(session_id, self.timers.now())
+        self.bearers.revoked(session_id)

@@ -1,0 +1,125 @@
+"""How a device comes in: who it is, where its log stands, and its first words."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from actors.domain.refusals import Unauthenticated
+from actors.questions import Attach, Attached, Events, Missed
+from actors.runtime.envelope import Unavailable
+from transport import wire
+from transport.asking import Session
+from transport.sockets.connection import PULL, Connection
+from transport.sockets.doors import SocketDoors
+from transport.sockets.entrance import Entrance
+from transport.sockets.frames import Frame, resync
+from transport.sockets.limits import Limits
+
+
+class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The payload of a connect. `log` is the `session.ready.log` that `since` was counted in."""
+
+    token: Annotated[str, Meta(max_length=8_192)]
+    device_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    since: Annotated[int, Meta(ge=0)] | None = None
+    log: Annotated[str, Meta(max_length=100)] | None = None
+
+
+class Host(Protocol):
+    """The part of a gateway that arriving needs."""
+
+    doors: SocketDoors
+    limits: Limits
+    draining: bool
+
+    def remember(self, connection: Connection) -> None: ...
+
+    def forget(self, connection: Connection) -> None: ...
+
+    def end(self, connection: Connection, code: str) -> None: ...
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]": ...
+
+
+async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace: str) -> None:
+    """Raises what the device is refused with."""
+    if host.draining:
+        raise Unavailable(retry_after_ms=1_000)
+    if payload is None:
+        raise Unauthenticated
+    auth = wire.read(Auth, payload)
+    identity = await host.doors.identify(auth.token)
+    session = host.doors.sessions.session(identity.user_id)
+    connection = _connection(host, entrance, sid, session)
+    connection.user_id, connection.login = identity.user_id, identity.session_id
+    connection.device = auth.device_id
+    host.remember(connection)  # first: what is committed while the session answers is held, not lost
+    try:
+        attach = Attach(connection.id, auth.device_id)
+        attached: Attached = await session.ask(attach, timeout=host.limits.ask, trace=trace)
+    except BaseException:
+        host.forget(connection)
+        raise
+    first = _begin(connection, auth, attached, host.doors)
+    _make_room(host, connection)
+    connection.unwatch = host.doors.watch(connection.login, lambda: host.end(connection, "auth.revoked"))
+    asyncio.get_running_loop().call_soon(_open, host, entrance, connection, first)
+
+
+def _connection(host: Host, entrance: Entrance, sid: str, session: Session) -> Connection:
+    async def pull(since: int) -> Events:
+        missed: Events = await session.ask(Missed(since, PULL), timeout=host.limits.ask)
+        return missed
+
+    connection = Connection(host, entrance.line(sid), entrance.packet_class, pull)
+    connection.id, connection.sid = f"{host.doors.node}.{sid}", sid
+    return connection
+
+
+def _begin(connection: Connection, auth: Auth, attached: Attached, doors: SocketDoors) -> list[Frame]:
+    """Where the device stands in its log, and what it is told first."""
+    why = _astray(auth, attached)
+    resumed = auth.since is not None and why is None
+    connection.log = attached.log
+    connection.cursor.start(auth.since if resumed and auth.since is not None else attached.seq, attached.seq)
+    ready = {
+        "user_id": connection.user_id,
+        "log": attached.log,
+        "seq": attached.seq,
+        "resumed": resumed,
+        "node": doors.node,
+    }
+    first = [Frame("session.ready", ready)]
+    return first if why is None else [*first, resync(why, doors.snapshot_url)]
+
+
+def _astray(auth: Auth, attached: Attached) -> str | None:
+    """Why the log can't take the device on from its `since`."""
+    if auth.since is None:
+        return None
+    if auth.log is not None and auth.log != attached.log:
+        return "log"
+    return "ahead" if auth.since > attached.seq else None
+
+
+def _make_room(host: Host, connection: Connection) -> None:
+    """The same device again replaces its old connection; beyond the bound, the oldest goes."""
+    others = [one for one in host.doors.outbox.of(connection.user_id) if one is not connection and not one.closing]
+    for other in others:
+        if other.device == connection.device:
+            host.end(other, "replaced")
+    for other in others[: max(0, len(others) + 1 - host.limits.devices)]:
+        host.end(other, "replaced")
+
+
+def _open(host: Host, entrance: Entrance, connection: Connection, first: list[Frame]) -> None:
+    """After CONNECT has been sent, which python-socketio does when the connect handler has returned."""
+    if connection.line.gone:
+        host.forget(connection)
+    elif entrance.joined(connection.sid):
+        connection.open(first)
+    elif not connection.closing:
+        asyncio.get_running_loop().call_later(0.01, _open, host, entrance, connection, first)

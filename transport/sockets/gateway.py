@@ -1,0 +1,219 @@
+"""Lets devices in, takes their commands, and lets them go: both Socket.IO paths of a node."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter, Gauge
+from socketio.exceptions import ConnectionRefusedError as Refusal
+
+from actors.questions import Detach
+from actors.runtime.envelope import Crashed, Refused, TimedOut, Unavailable
+from transport import problems
+from transport.asking import crash_site
+from transport.refusals import NotJoined, Unreadable
+from transport.sockets.arrivals import admit
+from transport.sockets.commands import NAMES, Asked, carry_out
+from transport.sockets.connection import Connection
+from transport.sockets.doors import SocketDoors
+from transport.sockets.entrance import Entrance
+from transport.sockets.frames import Frame
+from transport.sockets.packets import JsonPacket, MsgpackPacket
+from transport.sockets.upkeep import renew_for_ever, sweep_for_ever
+
+log = structlog.get_logger(__name__)
+
+RESTARTING: Final = 1012
+NORMAL: Final = 1000
+FINAL: Final = frozenset({"auth.revoked", "protocol"})
+"""Closings after which stock clients do not come back by themselves: Socket.IO's own DISCONNECT goes before."""
+COMES_BACK: Final = {"draining": 0, "overloaded": 1_000}
+"""Closings after which the device should come back, and in how many milliseconds."""
+
+
+class Gateway:
+    """Entered on the node's stack once sessions can be reached; leaving closes what is still open."""
+
+    def __init__(self, doors: SocketDoors) -> None:
+        self.doors = doors
+        self.limits = doors.limits
+        self.outbox = doors.outbox
+        self.draining = False
+        self.entrances: tuple[Entrance, ...] = (
+            Entrance("/socket.io/", JsonPacket, doors, self),
+            Entrance("/socket.io-msgpack/", MsgpackPacket, doors, self),
+        )
+        self._by_sid: dict[str, Connection] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._count = Gauge("socket_connections", "Devices connected", registry=doors.registry)
+        self._commands = Counter("socket_commands", "Answered commands", ["name", "code"], registry=doors.registry)
+        self._closings = Counter("socket_closings", "Closed by the server", ["code"], registry=doors.registry)
+
+    async def __aenter__(self) -> Self:
+        self.start(renew_for_ever(self.doors), "sockets.renew")
+        self.start(sweep_for_ever(self), "sockets.sweep")
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        await self.close_all("draining", over=0.0)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for entrance in self.entrances:
+            await entrance.io.shutdown()
+
+    def mount(self, app: web.Application) -> None:
+        """Add both paths to an application."""
+        for entrance in self.entrances:
+            app.router.add_route("*", entrance.path, entrance.handle)
+
+    @property
+    def full(self) -> bool:
+        return self.draining or sum(len(one.io.eio.sockets) for one in self.entrances) >= self.limits.connections
+
+    # ── letting in ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def connect(self, entrance: Entrance, sid: str, _environ: dict[str, Any], auth: object) -> None:
+        """Raises python-socketio's refusal `{message, data: {code, …}}`."""
+        trace = problems.new_trace()
+        refused: Refused
+        with structlog.contextvars.bound_contextvars(trace_id=trace):
+            try:
+                async with asyncio.timeout(self.limits.ask):
+                    await admit(self, entrance, sid, auth, trace)
+            except Refused as why:
+                refused = why
+            except TimeoutError:
+                refused = TimedOut()
+            except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
+                refused = self._crashed("sockets.connect_failed", error)
+            else:
+                return
+        raise Refusal(refused.message, problems.error(refused, trace))
+
+    # ── taking commands ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def command(self, sid: str, words: tuple[Any, ...]) -> dict[str, Any] | None:
+        """The ack of `(name, body, size, wants_ack)`; a refusal nobody waits for is told as `session.error`."""
+        name, body, size, wants_ack = words
+        trace = problems.new_trace()
+        connection = self._by_sid.get(sid)
+        if connection is None:
+            return problems.ack(NotJoined(), trace)
+        await self._take_breath(connection)
+        with structlog.contextvars.bound_contextvars(trace_id=trace):
+            answer = await self._answer(connection, Asked(connection.user_id, name, body, size, trace))
+        if not answer["ok"] and not wants_ack:
+            connection.tell(Frame("session.error", answer["error"]))
+        return answer
+
+    async def _answer(self, connection: Connection, asked: Asked) -> dict[str, Any]:
+        label = asked.name if asked.name in NAMES else "unknown"
+        try:
+            if connection.closing:
+                raise Unavailable  # noqa: TRY301 - one place turns refusals into acks
+            answer = await carry_out(self.doors, asked)
+        except Refused as refused:
+            answer = problems.ack(refused, asked.trace)
+        except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
+            answer = problems.ack(self._crashed("sockets.command_failed", error, command=label), asked.trace)
+        self._commands.labels(label, "ok" if answer["ok"] else answer["error"]["code"]).inc()
+        return answer
+
+    async def _take_breath(self, connection: Connection) -> None:
+        """A device that sends without reading its acks waits; one that never reads them goes."""
+        if connection.line.waiting <= self.limits.acks:
+            return
+        try:
+            async with asyncio.timeout(self.limits.stalled):
+                await connection.line.drained()
+        except TimeoutError:
+            self.end(connection, "overloaded")
+
+    def unreadable(self, sid: str) -> None:
+        """A frame no command can be read from: told so, and after too many in a minute, gone."""
+        connection = self._by_sid.get(sid)
+        if connection is None:
+            return
+        connection.tell(Frame("session.error", problems.error(Unreadable(), problems.new_trace())))
+        now = asyncio.get_running_loop().time()
+        times = connection.unreadable
+        times.append(now)
+        if len(times) == times.maxlen and now - times[0] <= self.limits.unreadable_seconds:
+            self.end(connection, "protocol")
+
+    def _crashed(self, event: str, error: Exception, **fields: str) -> Crashed:
+        log.error(event, **fields, **crash_site(error))
+        return Crashed(effect="unknown")
+
+    # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def end(self, connection: Connection, code: str) -> None:
+        """Begin to close: nothing more is pushed, `session.closing` is said, then the transport goes."""
+        if not connection.closing:
+            connection.closing = True
+            self._closings.labels(code).inc()
+            self.start(self._end(connection, code), f"sockets.end:{connection.id}")
+
+    async def _end(self, connection: Connection, code: str) -> None:
+        goodbye = {"code": code, "reconnect": code in COMES_BACK, "delay_ms": COMES_BACK.get(code, 0)}
+        entrance = next(one for one in self.entrances if one.packet_class is connection.packet_class)
+        with contextlib.suppress(TimeoutError):  # a stuck device hears nothing; it is closed all the same
+            async with asyncio.timeout(self.limits.goodbye):
+                await connection.say_goodbye(Frame("session.closing", goodbye))
+                if code in FINAL:
+                    await entrance.io.disconnect(connection.sid)
+                    await connection.line.drained()
+        self.forget(connection)
+        await connection.line.close(NORMAL if code in FINAL else RESTARTING)
+
+    def disconnect(self, sid: str) -> None:
+        """The device has gone."""
+        connection = self._by_sid.get(sid)
+        if connection is not None:
+            self.forget(connection)
+
+    def remember(self, connection: Connection) -> None:
+        """From now on events are pushed to it, and its commands taken."""
+        self._by_sid[connection.sid] = connection
+        self.outbox.add(connection)
+        self._count.set(len(self._by_sid))
+
+    def forget(self, connection: Connection) -> None:
+        """Its transport has gone, or goes now."""
+        if self._by_sid.pop(connection.sid, None) is None:
+            return
+        connection.stop()
+        self.outbox.remove(connection)
+        self._count.set(len(self._by_sid))
+        with contextlib.suppress(Refused):  # the session forgets a connection that is not renewed
+            self.doors.sessions.session(connection.user_id).tell(Detach(connection.id))
+
+    async def close_all(self, code: str, *, over: float) -> None:
+        """Take nobody in any more, and close everyone, spread over that many seconds."""
+        self.draining = True
+        connections = list(self._by_sid.values())
+        for connection in connections:
+            self.end(connection, code)
+            await asyncio.sleep(over / len(connections))
+        ending = [task for task in self._tasks if task.get_name().startswith("sockets.end:")]
+        if ending:
+            await asyncio.wait(ending)
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task of this gateway; what it dies of is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("sockets.task_failed", task=task.get_name().partition(":")[0], **crash_site(error))

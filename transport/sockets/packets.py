@@ -1,0 +1,128 @@
+"""Socket.IO packets, JSON and msgpack, that can be decoded from anything.
+
+Whatever arrives becomes a connect, a disconnect, a `COMMAND` or an `UNREADABLE`, so that no name a client sends is
+ever looked up as a handler: python-socketio would call its own `connect` for `42["connect",…]`.
+"""
+
+from typing import Any, Final
+
+import msgspec
+from socketio import packet
+from socketio.msgpack_packet import MsgPackPacket
+
+COMMAND: Final = "command"
+"""`[COMMAND, name, body, size of the frame in bytes, whether an ack is wanted]`"""
+UNREADABLE: Final = "unreadable"
+"""`[UNREADABLE]`"""
+
+_RESERVED: Final = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"},
+)
+_MAX_ID: Final = 2**53
+
+
+class _Json:
+    """The JSON a packet is made of: strict on the way in, compact on the way out."""
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        return msgspec.json.decode(text)
+
+    @staticmethod
+    def dumps(tree: Any, **_style: Any) -> str:
+        return msgspec.json.encode(tree).decode()
+
+
+def _settle(incoming: packet.Packet, size: int) -> None:
+    """Make of a parsed packet one that python-socketio may dispatch."""
+    kind, namespace, ack = incoming.packet_type, incoming.namespace, incoming.id
+    whole = type(kind) is int and isinstance(namespace, str | None) and (ack is None or type(ack) is int)
+    if whole and kind in {packet.CONNECT, packet.DISCONNECT}:
+        return
+    words = incoming.data
+    if whole and kind == packet.EVENT and 0 <= (ack or 0) < _MAX_ID and _is_command(words):
+        body = words[1] if len(words) == 2 else {}
+        incoming.data = [COMMAND, words[0], body, size, ack is not None]
+    else:
+        _spoil(incoming)
+
+
+def _is_command(words: Any) -> bool:
+    if not isinstance(words, list) or not 1 <= len(words) <= 2 or not isinstance(words[0], str):
+        return False
+    return words[0] not in _RESERVED and not words[0].startswith("__")
+
+
+def _spoil(incoming: packet.Packet) -> None:
+    incoming.packet_type, incoming.data, incoming.id, incoming.namespace = packet.EVENT, [UNREADABLE], None, "/"
+
+
+class JsonPacket(packet.Packet):  # type: ignore[misc] # python-socketio is not annotated
+    """What stock clients speak."""
+
+    uses_binary_events = False
+    json = _Json
+
+    def __init__(
+        self,
+        packet_type: int = packet.EVENT,
+        data: Any = None,
+        namespace: str | None = None,
+        id: int | None = None,  # noqa: A002 - the library's name for it
+        binary: bool | None = None,  # noqa: FBT001 - the library's signature
+        encoded_packet: object = None,
+    ) -> None:
+        super().__init__(packet_type, data, namespace, id, binary)
+        if encoded_packet is not None:
+            self.decode(encoded_packet)
+
+    def decode(self, encoded_packet: object) -> int:
+        if isinstance(encoded_packet, str) and self._parse(encoded_packet):
+            _settle(self, len(encoded_packet.encode()))
+        else:
+            _spoil(self)
+        return 0
+
+    def _parse(self, text: str) -> bool:
+        try:
+            super().decode(text)
+        except Exception:  # noqa: BLE001 - the library raises whatever it stumbles over; each is one and the same answer
+            return False
+        return True
+
+
+class MsgpackPacket(MsgPackPacket):  # type: ignore[misc] # python-socketio is not annotated
+    """What clients with socket.io-msgpack-parser speak. Absent fields are left out: the parser takes no null."""
+
+    def __init__(
+        self,
+        packet_type: int = packet.EVENT,
+        data: Any = None,
+        namespace: str | None = None,
+        id: int | None = None,  # noqa: A002 - the library's name for it
+        binary: bool | None = None,  # noqa: FBT001 - the library's signature
+        encoded_packet: object = None,
+    ) -> None:
+        super().__init__(packet_type, data, namespace, id, binary)
+        if encoded_packet is not None:
+            self.decode(encoded_packet)
+
+    def encode(self) -> bytes:
+        fields = {"type": self.packet_type, "nsp": self.namespace or "/", "data": self.data, "id": self.id}
+        return msgspec.msgpack.encode({name: value for name, value in fields.items() if value is not None})
+
+    def decode(self, encoded_packet: object) -> int:
+        if isinstance(encoded_packet, bytes) and self._parse(encoded_packet):
+            _settle(self, len(encoded_packet))
+        else:
+            _spoil(self)
+        return 0
+
+    def _parse(self, packed: bytes) -> bool:
+        try:
+            fields = msgspec.msgpack.decode(packed)
+            self.packet_type, self.namespace = fields["type"], fields["nsp"]
+            self.data, self.id = fields.get("data"), fields.get("id")
+        except (msgspec.MsgspecError, TypeError, KeyError, AttributeError, ValueError, RecursionError):
+            return False
+        return True
