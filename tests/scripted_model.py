@@ -327,7 +327,7 @@ async def scripted_model(
 
 async def _serve(port: int, behaviour: Behaviour) -> None:
     async with scripted_model(port, otherwise=behaviour) as model:
-        print(model.url, flush=True)  # noqa: T201 - who started it waits for this line
+        print(model.url, flush=True)
         await asyncio.Event().wait()
 
 

@@ -61,3 +61,10 @@ def test_the_javascript_lock_carries_hashes_and_no_addresses() -> None:
     installed = [entry for path, entry in packages.items() if path]
     assert installed
     assert all(entry["integrity"].startswith("sha512-") and "resolved" not in entry for entry in installed)
+
+
+def test_every_direct_dependency_s_licence_is_told() -> None:
+    told = (ROOT / "THIRD_PARTY.md").read_text()
+    asked = {Requirement(text).name for texts in ASKED.values() for text in texts}
+    asked |= set(json.loads((ROOT / "tests/js/package.json").read_text())["dependencies"])
+    assert sorted(name for name in asked if not re.search(rf"\b{re.escape(name)}\b", told)) == []

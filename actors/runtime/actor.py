@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,9 @@ import msgspec
 
 from actors.runtime.envelope import Refused
 from actors.runtime.ref import Ref
+
+LAST_WORDS = 1.0
+"""Seconds a cancelled task has to come to its end; then it is left alone, and named."""
 
 
 class ChildEnded(msgspec.Struct, frozen=True):
@@ -23,12 +27,13 @@ class ChildEnded(msgspec.Struct, frozen=True):
 class Children:
     """Named tasks with one owner. What ends by itself is told to `ended`; what its owner cancelled is not."""
 
-    __slots__ = ("_ended", "_owner", "_tasks")
+    __slots__ = ("_ended", "_leaving", "_owner", "_tasks")
 
     def __init__(self, owner: str, ended: Callable[[ChildEnded], None]) -> None:
         self._owner = owner
         self._ended = ended
         self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self._leaving: set[asyncio.Task[Any]] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._tasks
@@ -36,12 +41,12 @@ class Children:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+    def spawn(self, name: str, work: Coroutine[Any, Any, Any], *, context: Context | None = None) -> None:
         """Start `work` under a name nobody holds; a name that is taken is a bug."""
         if name in self._tasks:
             work.close()
             raise ValueError(f"{self._owner} has a child {name} already")
-        task = asyncio.create_task(work, name=f"{self._owner}/{name}")
+        task = asyncio.create_task(work, name=f"{self._owner}/{name}", context=context)
         self._tasks[name] = task
         task.add_done_callback(partial(self._done, name))
 
@@ -49,22 +54,23 @@ class Children:
         """End a child early, without hearing of it again; one that is not there has ended already."""
         task = self._tasks.pop(name, None)
         if task is not None:
+            self._leaving.add(task)
             task.cancel()
 
     async def end(self, patience: float) -> list[str]:
         """Give the children `patience` seconds, then cancel; answers the names of those that overstayed."""
         tasks = dict(self._tasks)
-        if not tasks:
-            return []
-        if patience > 0:
+        if tasks and patience > 0:
             await asyncio.wait(tasks.values(), timeout=patience)
         late = [name for name, task in tasks.items() if not task.done()]
         for name in late:
             self.cancel(name)
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=LAST_WORDS)
         return late
 
     def _done(self, name: str, task: asyncio.Task[Any]) -> None:
+        self._leaving.discard(task)
         if self._tasks.get(name) is not task:
             return
         del self._tasks[name]

@@ -5,22 +5,20 @@ from typing import Any
 
 import msgspec
 
+from actors.runtime.envelope import Unavailable
+
 Upcasts = Mapping[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]]
 
 
-class TooNew(Exception):  # noqa: N818 - the log is right, this program is too old for it
-    """An event type or version this program does not know: a newer one wrote it."""
+class TooNew(Unavailable):
+    """The log is right, and this program too old for it: an event type or version (`event`) a newer one wrote."""
+
+    def __init__(self, event: str) -> None:
+        super().__init__(retry_after_ms=5000)
+        self.event = event
 
 
-class _Triple(msgspec.Struct, frozen=True, array_like=True):
-    type: str
-    version: int
-    fields: msgspec.Raw
-
-
-class _Body(msgspec.Struct, frozen=True, array_like=True):
-    events: list[_Triple]
-    answer: msgspec.Raw
+_BODY = msgspec.msgpack.Decoder(tuple[list[tuple[str, int, msgspec.Raw]], msgspec.Raw])
 
 
 class Codec:
@@ -31,7 +29,6 @@ class Codec:
         self._upcasts = upcasts
         self._decoders = {name: msgspec.msgpack.Decoder(event) for name, event in types.items()}
         self._encoder = msgspec.msgpack.Encoder()
-        self._bodies = msgspec.msgpack.Decoder(_Body)
 
     def pack(self, events: Sequence[Any], answer: Any) -> bytes:
         """The body of a document."""
@@ -39,19 +36,19 @@ class Codec:
 
     def events(self, body: bytes) -> list[Any]:
         """The events of a body, as this program knows them. Raises TooNew."""
-        return [self._event(triple) for triple in self._bodies.decode(body).events]
+        return [self._event(*triple) for triple in _BODY.decode(body)[0]]
 
     def answer(self, body: bytes) -> Any:
         """The answer of a body, as builtins."""
-        return msgspec.msgpack.decode(self._bodies.decode(body).answer)
+        return msgspec.msgpack.decode(_BODY.decode(body)[1])
 
-    def _event(self, triple: _Triple) -> Any:
-        known = self._types.get(triple.type)
-        if known is None or triple.version > known.version:
-            raise TooNew(f"{triple.type} v{triple.version}")
-        if triple.version == known.version:
-            return self._decoders[triple.type].decode(triple.fields)
-        fields = msgspec.msgpack.decode(triple.fields)
-        for version in range(triple.version, known.version):
-            fields = self._upcasts[triple.type, version](fields)
+    def _event(self, name: str, version: int, packed: msgspec.Raw) -> Any:
+        known = self._types.get(name)
+        if known is None or version > known.version:
+            raise TooNew(f"{name} v{version}")
+        if version == known.version:
+            return self._decoders[name].decode(packed)
+        fields = msgspec.msgpack.decode(packed)
+        for older in range(version, known.version):
+            fields = self._upcasts[name, older](fields)
         return msgspec.convert(fields, known)

@@ -2,23 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 Effect = Literal["none", "unknown"]
 
-
-class Envelope(msgspec.Struct, gc=False):
-    """One message on its way to an actor; no `reply` means nobody waits for the answer.
-
-    `begun` is set when the actor starts on it: until then a time-out has had no effect.
-    """
-
-    message: Any
-    reply: asyncio.Future[Any] | None = None
-    trace: str | None = None
-    begun: bool = False
+trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
+"""The trace of the message being handled; what it causes carries it on."""
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program
@@ -33,11 +25,7 @@ class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     retry: ClassVar[bool] = False
 
     def __init__(
-        self,
-        *,
-        effect: Effect = "none",
-        retry_after_ms: int | None = None,
-        fields: Mapping[str, str] | None = None,
+        self, *, effect: Effect = "none", retry_after_ms: int | None = None, fields: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(self.code)
         self.effect: Effect = effect
@@ -77,3 +65,29 @@ class CidConflict(Refused):
 class Poisoned(Refused):
     code = "failed.repeatedly"
     message = "This request failed every time it was tried and is not tried again."
+
+
+class Envelope(msgspec.Struct):
+    """One message on its way to an actor; no `reply` means nobody waits for the answer.
+
+    `begun` is set when the actor starts on it: until then a time-out has had no effect.
+    """
+
+    message: Any
+    reply: asyncio.Future[Any] | None = None
+    trace: str | None = None
+    begun: bool = False
+
+    def answer(self, answer: Any) -> None:
+        """Tell the asker, if there is one who still waits."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_result(answer)
+
+    def refuse(self, why: Refused) -> None:
+        """Tell the asker, if there is one who still waits."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(why)
+
+    def expire(self) -> None:
+        """The asker has waited long enough."""
+        self.refuse(TimedOut(effect="unknown" if self.begun else "none"))

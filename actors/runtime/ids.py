@@ -2,19 +2,19 @@
 
 import os
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 # RFC 9562, section 5.7: 48 bits of Unix milliseconds, version, 12 random bits, variant, 62 random bits.
-_VERSION_7 = 0x7 << 76
-_VARIANT = 0x2 << 62
+_VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
+_RANDOM = 0xFFF << 64 | (1 << 62) - 1
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def uuid7(at: datetime) -> str:
     """A fresh UUIDv7 (RFC 9562) whose first 48 bits are `at` in Unix milliseconds."""
-    random = int.from_bytes(os.urandom(10), "big")
-    milliseconds = int(at.timestamp() * 1000) & 0xFFFFFFFFFFFF
-    value = (milliseconds << 80) | _VERSION_7 | ((random >> 62 & 0xFFF) << 64) | _VARIANT | (random & (1 << 62) - 1)
-    return str(uuid.UUID(int=value))
+    random = int.from_bytes(os.urandom(10), "big") & _RANDOM
+    return str(uuid.UUID(int=(at - _EPOCH) // _MILLISECOND << 80 | _VERSION_AND_VARIANT | random))
 
 
 def milliseconds(identifier: str) -> int | None:

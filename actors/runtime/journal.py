@@ -1,25 +1,16 @@
 """The log of one address as its actor reads and writes it: positions join, unknown outcomes are settled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from actors.runtime.codec import Codec
+from actors.runtime.codec import Codec, TooNew
 from actors.runtime.envelope import Overloaded, TimedOut, Unavailable
-from actors.runtime.outside import (
-    MAX_EVENTS,
-    Document,
-    Log,
-    OutcomeUnknown,
-    Placement,
-    Projections,
-    Report,
-    Timers,
-)
+from actors.runtime.outside import MAX_EVENTS, Document, Log, OutcomeUnknown, Placement, Projections, Report, Timers
 
 PAGE = 500
 
@@ -94,43 +85,52 @@ class Journal:
             holder = await self.outside.log.at(self.address, document.s)
         except Unavailable as error:
             raise OutcomeUnknown from error
-        if holder is None:
-            return False
-        if holder.w != document.w:
+        if holder is not None and holder.w != document.w:
             raise Taken
-        return True
+        return holder is not None
 
-    async def documents(self, after: int, *, joining: bool = True) -> AsyncIterator[Document]:
-        """Documents with `s > after`, each joining the one before. A gap is read once more, never skipped."""
-        again = False
-        while True:
-            page = await self.outside.log.read(self.address, after, PAGE)
-            for document in page:
-                if joining and document.s != after + 1:
-                    break
-                again, joining, after = False, True, document.last
-                yield document
-            else:
-                if len(page) < PAGE:
-                    return
-                continue
-            if again:
-                self.outside.report("log.gap", {"address": self.address, "after": after})
-                raise Unavailable(retry_after_ms=5000)
-            again = True
+    async def page(self, after: int, begins: int) -> tuple[list[Document], bool]:
+        """Documents with `s > after`, the first at `begins` or before, each joining the one before; are there more?
+
+        A gap is read once more, never skipped: then it is reported, and raises Unavailable.
+        """
+        for _ in range(2):
+            found = await self.outside.log.read(self.address, after, PAGE)
+            joined = _joined(found, begins)
+            if joined or not found:
+                return joined, len(joined) < len(found) or len(found) == PAGE
+        self.outside.report("log.gap", {"address": self.address, "after": after})
+        raise Unavailable(retry_after_ms=5000)
 
     async def read(self, since: int, limit: int) -> list[Happened]:
         """At most `limit` events after `since`, which may lie within a document. Raises Unavailable, TooNew."""
-        following = await self.outside.log.read(self.address, since, 1)
-        joining = bool(following) and following[0].s == since + 1
         found: list[Happened] = []
-        async for document in self.documents(since if joining else max(0, since - MAX_EVENTS), joining=joining):
-            found += [one for one in self.happened(document) if one.seq > since]
-            if len(found) >= limit:
-                break
+        after, begins, more = since, since + 1, True
+        if await self.outside.log.at(self.address, begins) is None:
+            after = max(0, since - MAX_EVENTS)
+        while more and len(found) < limit:
+            documents, more = await self.page(after, begins)
+            for document in documents:
+                found += [one for one in self.happened(document) if one.seq > since]
+                after, begins = document.last, document.last + 1
         return found[:limit]
 
     def happened(self, document: Document) -> list[Happened]:
         """The events of a document, each at its place. Raises TooNew."""
-        events = self.outside.codec.events(document.body)
-        return [Happened(document.s + i, document.at, event) for i, event in enumerate(events)]
+        try:
+            events = self.outside.codec.events(document.body)
+        except TooNew as error:
+            self.outside.report("log.too_new", {"address": self.address, "event": error.event})
+            raise
+        return [Happened(seq, document.at, event) for seq, event in enumerate(events, document.s)]
+
+
+def _joined(found: Sequence[Document], begins: int) -> list[Document]:
+    """The documents before the first gap."""
+    joined: list[Document] = []
+    for document in found:
+        if document.s > begins or (joined and document.s != begins):
+            break
+        joined.append(document)
+        begins = document.last + 1
+    return joined

@@ -1,18 +1,17 @@
 """An actor whose state is a fold over its own log: decide → fold → append → adopt → project."""
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
 import msgspec
 
 from actors.runtime.actor import Actor, ChildEnded
-from actors.runtime.cids import Cids, Packed
-from actors.runtime.codec import TooNew
+from actors.runtime.cids import Cids
 from actors.runtime.envelope import CidConflict, Overloaded, Refused, Unavailable
 from actors.runtime.ids import uuid7
 from actors.runtime.journal import Happened, Journal, Outside, Taken, Unsettled
@@ -20,8 +19,11 @@ from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Sn
 
 S = TypeVar("S")
 DECIDE_AGAIN = 3
-EARLIEST = datetime.fromtimestamp(0, UTC)
-_PROJECT, _SNAPSHOT = "project", "snapshot"
+FAR_BEHIND = 5 * MAX_EVENTS
+"""Events without rows beyond which nothing new is taken on."""
+_MILLISECOND = timedelta(milliseconds=1)
+_EARLIEST = datetime.fromtimestamp(0, UTC)
+_PROJECTION, _SNAPSHOT = "projection", "snapshot"
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -56,6 +58,10 @@ class Decided(msgspec.Struct, frozen=True):
     answer: Any
 
 
+class CaughtUp(msgspec.Struct, frozen=True):
+    """The actor's own message: what another activation wrote was folded in, its rows and effects are ours now."""
+
+
 class TooMuch(Refused):
     code = "too_large"
     message = "This would change more at once than can be kept together."
@@ -63,11 +69,8 @@ class TooMuch(Refused):
 
 class _Kept(msgspec.Struct, frozen=True):
     at: datetime
-    cids: Packed
+    cids: Cids
     state: msgspec.Raw
-
-
-_KEPT = msgspec.msgpack.Decoder(_Kept)
 
 
 class Journaled(Actor, Generic[S]):
@@ -83,12 +86,12 @@ class Journaled(Actor, Generic[S]):
         self.journal = self.journal_type(address, outside)
         self.state: S = self.initial()
         self.seq = 0
-        self._at = EARLIEST
+        self._at = _EARLIEST
         self._cids = Cids()
         self._w = os.urandom(8).hex()
         self._writes = 0
         self._kept_at = 0
-        self._unprojected: list[Happened] = []
+        self._behind: list[Happened] = []
 
     # What a subclass says about itself; none of these may await.
 
@@ -128,177 +131,211 @@ class Journaled(Actor, Generic[S]):
 
     async def started(self) -> None:
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
-        with self._too_new():
-            await self._wake()
+        await self._wake()
         await self._project([])
+        self._keep()
         self.settle()
 
     async def receive(self, message: Any) -> Any:
         match message:
             case Order():
                 return await self.accept(message)
-            case ChildEnded(name=name) if name == _PROJECT:
-                return await self._project([])
-            case ChildEnded(name=name, error=error) if name == _SNAPSHOT:
-                self._kept_at = self._kept_at if error is None else 0
-                return None
+            case ChildEnded(name="projection" | "snapshot"):
+                return await self._followed(message)
+            case CaughtUp():
+                await self._project([])
+                return self.settle()
+        await self._serve_only_what_is_ours()
         return await self.answer(message)
 
     async def accept(self, order: Order) -> Accepted:
         """One command, from decision to answer. After the append it is never refused."""
         self.outside.log.check()
+        if len(self._behind) > FAR_BEHIND:
+            raise Unavailable(retry_after_ms=1000)
         await self._serve_only_what_is_ours()
         digest = self.outside.digest(_ENCODER.encode((type(order.command).__name__, order.command)))
         for _ in range(1 + DECIDE_AGAIN):
             known = await self._known(order, digest)
             if known is not None:
                 return known
-            decided, document, happened, state = self._decide(order, digest)
-            if document is None:
+            at = max(_whole(self.outside.timers.now()), self._at + _MILLISECOND)
+            decided = self.decide(order, Stamp(at, self.seq + 1, partial(uuid7, at)))
+            if not decided.events:
                 return Accepted(self.seq, decided.answer)
-            try:
-                await self.journal.append(document)
-            except Taken:
-                await self._catch_up()
-                continue
-            except Unsettled:
-                self.stop(Unavailable(retry_after_ms=500))
-                raise
-            self._adopt(document, state)
-            await self._project(happened)
-            self._keep()
-            self.published(happened)
-            self.settle()
-            return Accepted(self.seq, decided.answer)
-        self.stop(Unavailable(retry_after_ms=1000))
-        raise Unavailable(retry_after_ms=1000)
+            happened = [Happened(seq, at, event) for seq, event in enumerate(decided.events, self.seq + 1)]
+            state = self._folded(happened)
+            document = self._document(order, digest, decided, at)
+            if await self._append(document):
+                self._adopt(document, state)
+                await self._follow(happened)
+                return Accepted(self.seq, decided.answer)
+        return self._give_up(retry_after_ms=1000)
 
     async def _serve_only_what_is_ours(self) -> None:
         """A lapsed lease means: look the placement up. Without Redis what is held goes on; the log is the fence."""
-        if self.outside.placement.valid():
-            return
-        try:
-            held = await self.outside.placement.holds(self.address)
-        except Unavailable:
-            return
+        held, placement = True, self.outside.placement
+        with contextlib.suppress(Unavailable):
+            held = placement.valid() or await placement.holds(self.address)
         if not held:
-            self.stop(Unavailable(retry_after_ms=250))
-            raise Unavailable(retry_after_ms=250)
+            self._give_up(retry_after_ms=250)
+
+    def _give_up(self, retry_after_ms: int) -> NoReturn:
+        """End this activation; what was asked of it had no effect."""
+        why = Unavailable(retry_after_ms=retry_after_ms)
+        self.stop(why)
+        raise why
 
     async def _known(self, order: Order, digest: bytes) -> Accepted | None:
         """The first answer, when this author's cid was accepted before. Raises CidConflict for another request."""
         s = self._cids.find(order.by, order.cid)
         if s is not None:
             document = await self.outside.log.at(self.address, s)
+            if document is None:
+                raise Unavailable(effect="unknown", retry_after_ms=500)
         elif self._cids.may_be_older(order.cid):
             document = await self.outside.log.find(self.address, order.by, order.cid)
         else:
-            return None
+            document = None
         if document is None:
-            if s is None:
-                return None
-            raise Unavailable(effect="unknown", retry_after_ms=500)
+            return None
         if document.digest != digest:
             raise CidConflict
         return Accepted(document.last, self.outside.codec.answer(document.body), repeated=True)
 
-    def _decide(self, order: Order, digest: bytes) -> tuple[Decided, Document | None, list[Happened], S]:
-        at = max(_milliseconds(self.outside.timers.now()), self._at + timedelta(milliseconds=1))
-        decided = self.decide(order, Stamp(at, self.seq + 1, partial(uuid7, at)))
-        happened = [Happened(self.seq + 1 + i, at, event) for i, event in enumerate(decided.events)]
-        if not happened:
-            return decided, None, happened, self.state
+    def _folded(self, happened: Sequence[Happened]) -> S:
         state = self.state
         for one in happened:
             state = self.fold(state, one)
-        body = self.outside.codec.pack(decided.events, decided.answer)
-        if len(happened) > MAX_EVENTS or len(body) > MAX_BODY:
+        return state
+
+    def _document(self, order: Order, digest: bytes, decided: Decided, at: datetime) -> Document:
+        n, body = len(decided.events), self.outside.codec.pack(decided.events, decided.answer)
+        if n > MAX_EVENTS or len(body) > MAX_BODY:
             raise TooMuch
         self._writes += 1
-        w, s, n = f"{self._w}/{self._writes}", self.seq + 1, len(happened)
-        return decided, Document(self.address, s, n, order.by, order.cid, digest, w, at, body), happened, state
+        w = f"{self._w}/{self._writes}"
+        return Document(self.address, self.seq + 1, n, order.by, order.cid, digest, w, at, body)
+
+    async def _append(self, document: Document) -> bool:
+        """False: another's document was there; it is folded in now, and the command is to be decided again."""
+        try:
+            await self.journal.append(document)
+        except Taken:
+            await self._catch_up()
+            return False
+        except Unsettled:
+            self.stop(Unavailable(retry_after_ms=500))
+            raise
+        return True
 
     async def _catch_up(self) -> None:
         """After a conflict: the holder still, by placement's word, folds the tail in; anybody else stops."""
-        why = Unavailable(retry_after_ms=250)
         try:
             held = await self.outside.placement.holds(self.address)
             if held:
-                with self._too_new():
-                    await self._fold_tail(self.seq)
-                return
-        except Unavailable as error:
-            why = error
-        self.stop(why)
-        raise why
+                await self._fold_tail(self.seq)
+        except Unavailable as why:
+            self.stop(why)
+            raise
+        if not held:
+            self._give_up(retry_after_ms=250)
+        self.me.tell(CaughtUp())
 
     def _adopt(self, document: Document, state: S) -> None:
         self.state = state
         self.seq, self._at = document.last, document.at
         self._cids.add(document.by, document.cid, document.s)
 
+    async def _follow(self, happened: Sequence[Happened]) -> None:
+        """What comes after a commit. Whatever goes wrong here, the command stands and its author is told so."""
+        try:
+            await self._project(happened)
+            self._keep()
+            self.published(happened)
+            self.settle()
+        except Exception as error:  # noqa: BLE001 - it stands in the log: a fresh activation goes on from there
+            self.outside.report("actor.crashed", {"address": self.address, "exc_info": error})
+            self.stop(Unavailable(retry_after_ms=250))
+
+    # Rows and snapshots.
+
     async def _project(self, happened: Sequence[Happened]) -> None:
         """Write the rows. Out of reach: the command stands all the same, its rows follow."""
-        self._unprojected += happened
-        if not self._unprojected:
+        self._behind += happened
+        if not self._behind or _PROJECTION in self.children:
             return
-        head = Head(self.address, self.seq, min(self.owed().values(), default=None))
         try:
-            await self.outside.projections.write(self.address, self.rows(self._unprojected), head)
+            rows = self.rows(self._behind)
+            head = Head(self.address, self.seq, min(self.owed().values(), default=None))
+            await self.outside.projections.write(self.address, rows, head)
         except (Overloaded, Unavailable):
-            if _PROJECT not in self.children:
-                self.children.spawn(_PROJECT, asyncio.sleep(self.outside.project_pause))
+            self.children.spawn(_PROJECTION, _write_late(self.outside, rows, head))
+        except Exception as error:  # noqa: BLE001 - rows can be made again from the log; the address lives on
+            await self._followed(ChildEnded(_PROJECTION, error=error))
         else:
-            self._unprojected = []
+            self._behind = []
+
+    async def _followed(self, ended: ChildEnded) -> None:
+        """Late rows are written, or a snapshot; one that failed is told, and made good by the next."""
+        if ended.error is not None:
+            self.outside.report(f"{ended.name}.failed", {"address": self.address, "exc_info": ended.error})
+        if ended.name == _PROJECTION:
+            shown = self.seq if ended.error is not None else ended.result
+            self._behind = [one for one in self._behind if one.seq > shown]
+            await self._project([])
 
     def _keep(self) -> None:
         """Every so many events the whole state is remembered, so that waking stays short."""
         if self.seq - self._kept_at < self.outside.snapshot_every or _SNAPSHOT in self.children:
             return
         self._kept_at = self.seq
-        body = _ENCODER.encode(_Kept(self._at, self._cids.pack(), msgspec.Raw(_ENCODER.encode(self.state))))
+        body = _ENCODER.encode(_Kept(self._at, self._cids, msgspec.Raw(_ENCODER.encode(self.state))))
         kept = Snapshot(self.address, self.seq, self.fold_version, body)
         self.children.spawn(_SNAPSHOT, self.outside.log.keep(kept))
 
     # Waking and reading.
 
     async def _wake(self) -> None:
-        snapshot, head = await asyncio.gather(
-            self.outside.log.snapshot(self.address), self.outside.log.head(self.address)
-        )
+        log = self.outside.log
+        snapshot, head = await asyncio.gather(log.snapshot(self.address), log.head(self.address))
         if snapshot is not None and snapshot.fold_version == self.fold_version:
             self._restore(snapshot)
         projected = head.seq if head is not None else 0
         if projected < self.seq:
-            self._unprojected = await self.journal.read(projected, self.seq - projected)
-        await self._fold_tail(self.seq, projected=projected)
+            self._behind = await self.journal.read(projected, self.seq - projected)
+        await self._fold_tail(projected)
 
     def _restore(self, snapshot: Snapshot) -> None:
-        kept = _KEPT.decode(snapshot.body)
-        self._at, self._cids = kept.at, Cids.unpack(kept.cids)
-        self.state = msgspec.msgpack.decode(kept.state, type=self.state_type)
+        try:
+            kept = msgspec.msgpack.decode(snapshot.body, type=_Kept)
+            state = msgspec.msgpack.decode(kept.state, type=self.state_type)
+        except msgspec.DecodeError as error:
+            self.outside.report("snapshot.unreadable", {"address": self.address, "error": type(error).__name__})
+            return
+        self.state, self._at, self._cids = state, kept.at, kept.cids
         self.seq = self._kept_at = snapshot.seq
 
-    async def _fold_tail(self, after: int, projected: int | None = None) -> None:
-        """Fold in every document after `after`; those another activation wrote have their rows, or get them again."""
-        async for document in self.journal.documents(after):
-            state, events = self.state, self.journal.happened(document)
-            for one in events:
-                state = self.fold(state, one)
-            self._adopt(document, state)
-            self._unprojected += [one for one in events if projected is None or one.seq > projected]
-
-    @contextmanager
-    def _too_new(self) -> Iterator[None]:
-        """What a newer program wrote is left to it: refuse, and give the address up."""
-        try:
-            yield
-        except TooNew as error:
-            self.outside.report("log.too_new", {"address": self.address, "event": str(error)})
-            why = Unavailable(retry_after_ms=5000)
-            self.stop(why)
-            raise why from error
+    async def _fold_tail(self, projected: int) -> None:
+        """Fold in every document after the last one; what is not projected for sure gets its rows again."""
+        more = True
+        while more:
+            documents, more = await self.journal.page(self.seq, self.seq + 1)
+            for document in documents:
+                happened = self.journal.happened(document)
+                self._adopt(document, self._folded(happened))
+                self._behind += [one for one in happened if one.seq > projected]
 
 
-def _milliseconds(at: datetime) -> datetime:
+def _whole(at: datetime) -> datetime:
+    """To the millisecond, as the log keeps it."""
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+async def _write_late(outside: Outside, rows: Sequence[Row], head: Head) -> int:
+    """Write rows once the store is within reach again; answers the seq they show."""
+    while True:
+        await asyncio.sleep(outside.project_pause)
+        with contextlib.suppress(Overloaded, Unavailable):
+            await outside.projections.write(head.address, rows, head)
+            return head.seq

@@ -29,19 +29,20 @@ class Mailbox:
     def put(self, envelope: Envelope) -> None:
         """Queue work. Raises Overloaded when full, and what it was closed with once closed."""
         if self._closed is not None:
-            raise self._closed
+            raise self._closed.with_traceback(None)
         if len(self._work) >= self._bound:
             raise Overloaded(retry_after_ms=RETRY_AFTER_MS)
         self._work.append(envelope)
         if self._waiter is not None:
-            self._ring()
+            self._ring(self._waiter)
 
     def put_control(self, envelope: Envelope) -> None:
         """Queue what comes before work. Raises what the mailbox was closed with."""
         if self._closed is not None:
-            raise self._closed
+            raise self._closed.with_traceback(None)
         self._control.append(envelope)
-        self._ring()
+        if self._waiter is not None:
+            self._ring(self._waiter)
 
     def take(self) -> Envelope | None:
         """The next envelope, or None when there is none."""
@@ -49,22 +50,19 @@ class Mailbox:
             return self._control.popleft()
         return self._work.popleft() if self._work else None
 
-    async def wait(self) -> None:
-        """Return once there is something to take; one reader only."""
+    def more(self) -> asyncio.Future[None]:
+        """To be awaited when there was nothing to take: done once there is. One reader only."""
         self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def close(self, why: Refused) -> list[Envelope]:
         """Refuse everything from now on with `why`; answers what was still waiting, for the owner to tell."""
-        self._closed = why
-        waiting = [*self._control, *self._work]
+        self._closed, waiting = why, [*self._control, *self._work]
         self._control.clear()
         self._work.clear()
         return waiting
 
-    def _ring(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    def _ring(self, waiter: asyncio.Future[None]) -> None:
+        self._waiter = None
+        if not waiter.done():
+            waiter.set_result(None)

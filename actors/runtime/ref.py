@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.runtime.envelope import Envelope, TimedOut
+from actors.runtime.envelope import Envelope, trace_id
 
 
 class Ref:
@@ -18,7 +18,7 @@ class Ref:
 
     def tell(self, message: Any) -> None:
         """Send and forget. Raises Overloaded when the mailbox is full, Unavailable when the node drains."""
-        self._deliver(Envelope(message))
+        self._deliver(Envelope(message, None, trace_id.get()))
 
     async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the limit travels with the message
         """Send and wait for the answer. Raises what the actor refused with, or TimedOut.
@@ -27,16 +27,11 @@ class Ref:
         """
         loop = asyncio.get_running_loop()
         reply = loop.create_future()
-        envelope = Envelope(message, reply, trace)
+        envelope = Envelope(message, reply, trace or trace_id.get())
         self._deliver(envelope)
-        timer = loop.call_later(timeout, _expire, envelope)
+        timer = loop.call_later(timeout, envelope.expire)
         try:
             return await reply
         finally:
             timer.cancel()
-
-
-def _expire(envelope: Envelope) -> None:
-    reply = envelope.reply
-    if reply is not None and not reply.done():
-        reply.set_exception(TimedOut(effect="unknown" if envelope.begun else "none"))
+            del envelope, reply  # a refusal's traceback holds this frame: without them there is no cycle

@@ -1,29 +1,29 @@
 """All actors of a node: woken on the first message, restarted with backoff when they crash, retired when idle."""
 
 import asyncio
-import itertools
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+import structlog
 
-from actors.runtime.actor import Actor, ChildEnded, Children
-from actors.runtime.envelope import Crashed, Envelope, Overloaded, Poisoned, Refused, Unavailable
+from actors.runtime.actor import LAST_WORDS, Actor, ChildEnded, Children
+from actors.runtime.envelope import Crashed, Envelope, Overloaded, Poisoned, Refused, Unavailable, trace_id
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.outside import Placement, Report
 from actors.runtime.ref import Ref
 
-trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
-"""The trace of the message being handled; what it causes carries it on."""
-
 POISON_AFTER = 3
 STEADY_AFTER = 100
+"""Messages after which, or seconds after its last backoff, a crash counts as a first one again."""
 REMEMBERED = 10_000
 FIRST_BACKOFF = 0.1
 LONGEST_BACKOFF = 30.0
+TOGETHER = 100
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -35,13 +35,15 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Retire(msgspec.Struct, frozen=True):
-    """The runtime's own message: end now if nothing is waiting and nothing is going on."""
+    """The runtime's own message: end, for that reason; without one, if nothing is waiting and nothing is going on."""
+
+    why: Refused | None = None
 
 
 class Cell:
     """One activation: an actor, its mailbox, and the loop that is its only task."""
 
-    __slots__ = ("actor", "before", "done", "ended", "handled", "mailbox", "seen", "system")
+    __slots__ = ("actor", "before", "done", "ended", "handled", "mailbox", "seen", "system", "trace")
 
     def __init__(self, system: "System", actor: Actor, before: "Cell | None") -> None:
         self.system = system
@@ -50,24 +52,36 @@ class Cell:
         self.mailbox = Mailbox(system.limits.mailbox)
         self.done = asyncio.Event()
         self.ended = False
-        self.handled = 0
-        self.seen = 0
+        self.handled = self.seen = 0
+        self.trace: str | None = None
         actor.me = Ref(actor.address, self.mailbox.put_control)
 
     async def run(self) -> None:
         """The whole life of an activation."""
-        actor, why = self.actor, Refused()
+        actor = self.actor
+        why: Refused = Unavailable(retry_after_ms=1000)
         try:
             await self._take_over()
             await self.system.placement.claim(actor.address)
             await actor.started()
             await self._serve()
         except Refused as refusal:
-            why = refusal
+            why = refusal.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - supervision: whatever the bug, this actor alone dies of it
             why = self.system.crashed(self, None, error)
         finally:
             await self._end(actor.stopping or why)
+
+    async def let_go(self, patience: float) -> list[str]:
+        """Give the children their time, let the actor hear of their ends, then end it; names who overstayed."""
+        late = await self.actor.children.end(patience)
+        self.retire(Unavailable(retry_after_ms=1000))
+        return [f"{self.actor.address}/{name}" for name in late]
+
+    def retire(self, why: Refused | None = None) -> None:
+        """Have the actor end after what it has in hand and in the control lane."""
+        if not self.ended:
+            self.mailbox.put_control(Envelope(Retire(why)))
 
     async def _take_over(self) -> None:
         """Wait until the activation before is gone, and longer when the address keeps crashing."""
@@ -75,58 +89,67 @@ class Cell:
             await self.before.done.wait()
             self.before = None
         delay = self.system.backoff(self.actor.address)
-        if delay:
-            await asyncio.sleep(delay)
+        if delay > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self.system.draining.wait()
+                    raise Unavailable(retry_after_ms=1000)
 
     async def _serve(self) -> None:
         mailbox, actor = self.mailbox, self.actor
         while actor.stopping is None:
             envelope = mailbox.take()
             if envelope is None:
-                await mailbox.wait()
+                await mailbox.more()
+            elif type(envelope.message) is Retire:
+                self._retire(envelope.message)
             elif envelope.reply is None or not envelope.reply.done():
                 await self._handle(envelope)
+
+    def _retire(self, message: Retire) -> None:
+        if message.why is not None:
+            self.actor.stop(message.why)
+        elif not len(self.mailbox) and self.actor.idle():
+            self.actor.stop(Unavailable(retry_after_ms=0))
 
     async def _handle(self, envelope: Envelope) -> None:
         self.handled += 1
         envelope.begun = True
         message = envelope.message
-        if envelope.trace is not None:
-            trace_id.set(envelope.trace)
+        if envelope.trace != self.trace:
+            self._follow(envelope.trace)
         try:
-            answer = await self._receive(message)
+            if self.system.poison:
+                self.system.taste(self.actor.address, message)
+            answer = await self.actor.receive(message)
         except Refused as refusal:
-            _refuse(envelope, refusal)
+            envelope.refuse(refusal.with_traceback(None))
         except asyncio.CancelledError:
-            _refuse(envelope, Unavailable(effect="unknown"))
+            envelope.refuse(Unavailable(effect="unknown"))
             raise
         except Exception as error:  # noqa: BLE001 - supervision: whatever the bug, this actor alone dies of it
-            _refuse(envelope, Crashed(effect="unknown"))
+            envelope.refuse(Crashed(effect="unknown"))
             self.actor.stop(self.system.crashed(self, message, error))
         else:
-            if envelope.reply is not None and not envelope.reply.done():
-                envelope.reply.set_result(answer)
+            envelope.answer(answer)
 
-    async def _receive(self, message: Any) -> Any:
-        if self.system.poison and self.system.poisoned(self.actor.address, message):
-            raise Poisoned
-        if type(message) is Retire:
-            if not len(self.mailbox) and self.actor.idle():
-                self.actor.stop(Unavailable(retry_after_ms=0))
-            return None
-        return await self.actor.receive(message)
+    def _follow(self, trace: str | None) -> None:
+        """What is logged and sent from here on belongs to that trace."""
+        self.trace = trace
+        trace_id.set(trace)
+        structlog.contextvars.bind_contextvars(trace_id=trace)
 
     async def _end(self, why: Refused) -> None:
+        """Each step is taken whatever becomes of the others: an address must never stay taken."""
         self.ended = True
         for envelope in self.mailbox.close(why):
-            _refuse(envelope, why)
-        try:
-            await self.actor.children.end(0)
-            await self.actor.stopped()
-            await self.system.placement.release(self.actor.address)
-        finally:
-            self.done.set()
-            self.system.gone(self)
+            envelope.refuse(why)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.system.gone, self)
+            stack.callback(self.done.set)
+            stack.push_async_callback(self.system.placement.release, self.actor.address)
+            stack.push_async_callback(self.actor.stopped)
+            stack.push_async_callback(self.actor.children.end, 0)
 
 
 class System:
@@ -137,13 +160,13 @@ class System:
     ) -> None:
         self.placement = placement
         self.limits = limits or Limits()
+        self.draining = asyncio.Event()
         self.poison: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._make = make
         self._report = report
         self._cells: dict[str, Cell] = {}
-        self._crashes: OrderedDict[str, int] = OrderedDict()
+        self._crashes: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._tasks = Children("system", self._task_ended)
-        self._draining = False
 
     async def __aenter__(self) -> Self:
         self._tasks.spawn("sweep", self._sweep())
@@ -152,7 +175,9 @@ class System:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.drain(0)
+        late = await self.drain(0)
+        if late:
+            self._report("system.overstayed", {"who": late})
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -161,52 +186,60 @@ class System:
         cell = self._cells.get(address)
         return cell is not None and not cell.ended
 
-    def waiting(self) -> int:
-        """How many messages wait in all mailboxes."""
-        return sum(len(cell.mailbox) for cell in self._cells.values())
-
     def ref(self, address: str) -> Ref:
         """The actor of that address, woken by its first message."""
         return Ref(address, lambda envelope: self.deliver(address, envelope))
 
     def deliver(self, address: str, envelope: Envelope) -> None:
         """Into the mailbox of the address, waking it. Raises Overloaded or Unavailable."""
-        if self._draining:
+        if self.draining.is_set():
             raise Unavailable(retry_after_ms=1000)
         cell = self._cells.get(address)
         if cell is None or cell.ended:
             cell = self._wake(address, cell)
         cell.mailbox.put(envelope)
 
+    def lost(self, address: str) -> None:
+        """The address is known to live elsewhere: its actor here ends after the message in hand."""
+        if address in self:
+            self._cells[address].retire(Unavailable(retry_after_ms=250))
+
     async def drain(self, patience: float) -> list[str]:
-        """Take nothing new, let actors finish what they hold and children `patience` seconds; names who overstayed."""
-        self._draining = True
+        """Take nothing new, let actors finish what they hold and children `patience` seconds; names who overstayed.
+
+        Actors have what their children left of that time, at least a second; what still waits then is refused.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        self.draining.set()
         self._tasks.cancel("sweep")
-        late = await asyncio.gather(*(self._let_go(cell, patience) for cell in list(self._cells.values())))
-        return [*itertools.chain.from_iterable(late), *await self._tasks.end(patience)]
+        late = await asyncio.gather(*(cell.let_go(patience) for cell in list(self._cells.values())))
+        tasks = await self._tasks.end(max(deadline - loop.time(), LAST_WORDS))
+        return [*(name for names in late for name in names), *(task.partition("#")[0] for task in tasks)]
 
     def crashed(self, cell: Cell, message: Any, error: BaseException) -> Refused:
         """Take note of a crash; answers what is told to those who waited."""
-        address, cid = cell.actor.address, getattr(message, "cid", None)
-        count = 1 if cell.handled > STEADY_AFTER else self._crashes.get(address, 0) + 1
-        _note(self._crashes, address, count)
+        address, cid, now = cell.actor.address, getattr(message, "cid", None), asyncio.get_running_loop().time()
+        count, until = self._crashes.get(address, (0, now))
+        count = 1 if cell.handled > STEADY_AFTER or now - until > STEADY_AFTER else count + 1
+        backoff = min(FIRST_BACKOFF * 2 ** (count - 2), LONGEST_BACKOFF) if count > 1 else 0.0
+        _note(self._crashes, address, (count, now + backoff))
         if cid is not None:
             _note(self.poison, (address, cid), self.poison.get((address, cid), 0) + 1)
         self._report("actor.crashed", {"address": address, "message": type(message).__name__, "exc_info": error})
-        return Crashed(effect="none", retry_after_ms=int(self.backoff(address) * 1000))
+        return Crashed(retry_after_ms=int(backoff * 1000))
 
-    def poisoned(self, address: str, message: Any) -> bool:
-        """Whether the actor died of this very message so often that it is not tried again."""
+    def taste(self, address: str, message: Any) -> None:
+        """Raises Poisoned when the actor died of this very message so often that it is not tried again."""
         cid = getattr(message, "cid", None)
-        poisoned = cid is not None and self.poison.get((address, cid), 0) >= POISON_AFTER
-        if poisoned:
+        if cid is not None and self.poison.get((address, cid), 0) >= POISON_AFTER:
             self._report("message.poisoned", {"address": address, "message": type(message).__name__})
-        return poisoned
+            raise Poisoned
 
     def backoff(self, address: str) -> float:
         """Seconds before the address may wake: nothing after its first crash, then doubling."""
-        count = self._crashes.get(address, 0)
-        return min(FIRST_BACKOFF * 2 ** (count - 2), LONGEST_BACKOFF) if count > 1 else 0.0
+        _, until = self._crashes.get(address, (0, 0.0))
+        return until - asyncio.get_running_loop().time()
 
     def gone(self, cell: Cell) -> None:
         """An activation has ended for good."""
@@ -215,41 +248,31 @@ class System:
             del self._cells[address]
 
     def _wake(self, address: str, before: Cell | None) -> Cell:
-        if len(self._cells) >= self.limits.awake:
+        if before is None and len(self._cells) >= self.limits.awake:
             raise Overloaded(retry_after_ms=1000)
         cell = self._cells[address] = Cell(self, self._make(address), before)
-        self._tasks.spawn(f"{address}#{id(cell)}", cell.run())
+        self._tasks.spawn(f"{address}#{id(cell)}", cell.run(), context=Context())
         return cell
 
-    async def _let_go(self, cell: Cell, patience: float) -> list[str]:
-        late = await cell.actor.children.end(patience)
-        cell.actor.stop(Unavailable(retry_after_ms=1000))
-        if not cell.ended:
-            cell.mailbox.put_control(Envelope(Retire()))
-        return [f"{cell.actor.address}/{name}" for name in late]
-
     async def _sweep(self) -> None:
-        """Retire who has handled nothing for a whole period."""
+        """Retire who has handled nothing for a whole period, some at a time."""
         while True:
             await asyncio.sleep(self.limits.idle)
-            for cell in list(self._cells.values()):
-                if cell.handled == cell.seen and not cell.ended:
-                    cell.mailbox.put_control(Envelope(Retire()))
+            for number, cell in enumerate(list(self._cells.values())):
+                if cell.handled == cell.seen:
+                    cell.retire()
                 cell.seen = cell.handled
+                if number % TOGETHER == 0:
+                    await asyncio.sleep(0)
 
     def _task_ended(self, ended: ChildEnded) -> None:
         if ended.error is not None:
             self._report("system.task", {"name": ended.name, "exc_info": ended.error})
 
 
-def _note(counts: "OrderedDict[Any, int]", key: Any, count: int) -> None:
+def _note(counts: OrderedDict[Any, Any], key: Any, count: Any) -> None:
     """Remember a count; of too many the oldest is forgotten."""
     counts[key] = count
     counts.move_to_end(key)
     if len(counts) > REMEMBERED:
         counts.popitem(last=False)
-
-
-def _refuse(envelope: Envelope, why: Refused) -> None:
-    if envelope.reply is not None and not envelope.reply.done():
-        envelope.reply.set_exception(why)

@@ -28,6 +28,7 @@ from actors.commands import (
 from actors.domain import rate_limit
 from actors.domain.conversation import COACH, OwedReply
 from actors.domain.days import local_day
+from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, UnknownCommand
 from actors.events import Recorded, recorded
 from actors.ports import LanguageModel, Outbox
@@ -40,7 +41,7 @@ from actors.runtime.journaled import Decided, Journaled, Order, Stamp
 from actors.runtime.outside import Row
 from actors.session import replies
 from actors.session.desk import Desk, Said, UseTool
-from actors.session.problems import apology
+from actors.session.problems import GAP, apology
 from actors.session.prompt import Seen
 from actors.session.rows import rows
 from actors.session.state import FOLD_VERSION, State, apply, shown
@@ -57,7 +58,7 @@ Decide = Callable[["Session", Any, Stamp, str], Decided]
 
 COMMANDS: dict[type[Command], Decide] = {
     OpenAccount: lambda me, command, stamp, _: accounts.open_account(me.state.profile, command, stamp),
-    ChangeProfile: lambda me, command, stamp, _: profile.change(me.state.profile, command, stamp),
+    ChangeProfile: lambda me, command, stamp, _: profile.change(me.shown(), command, stamp),
     CreateGoal: lambda me, command, stamp, _: goals.create(me.state.goals, command, stamp),
     ChangeGoal: lambda me, command, stamp, _: goals.change(me.state.goals, command, stamp),
     MoveGoal: lambda me, command, stamp, _: goals.move(me.state.goals, command, stamp),
@@ -159,8 +160,12 @@ class Session(Journaled[State]):
         last = found[-1].seq if found else since
         return Events(found, self.seq, last < self.seq)
 
+    def shown(self) -> Profile | None:
+        """The profile as its user sees it today."""
+        return shown(self.state, self._today())
+
     async def show(self, _: ShowProfile) -> Shown:
-        mine = shown(self.state, self._today())
+        mine = self.shown()
         if mine is None:
             raise NotFound
         return Shown(mine, self.seq)
@@ -204,7 +209,7 @@ class Session(Journaled[State]):
         self.children.spawn(_REPLY, replies.answer(reply, desk))
 
     def _see(self, reply_id: str) -> tuple[Seen, OwedReply]:
-        mine = shown(self.state, self._today())
+        mine = self.shown()
         if mine is None or reply_id not in self.state.owed:
             raise NotFound
         return Seen(mine, self.state.goals.values(), self.state.history, self._today()), self.state.owed[reply_id]
@@ -248,7 +253,7 @@ class Session(Journaled[State]):
         if reply is None or self._failures < GIVE_UP_AFTER or isinstance(ended.error, Refused):
             self._pause()
             return
-        text = "\n\n".join(filter(None, (said, apology("reply.failed"))))
+        text = GAP.join(filter(None, (said, apology("reply.failed"))))
         await self._finish(FinishReply(reply.reply_id, text, "failed", self._answered_by(), "reply.failed"))
 
     async def _finish(self, finish: FinishReply) -> None:

@@ -19,12 +19,17 @@ from scripts.benchmarks.actors import actor
 from scripts.benchmarks.chat import chat
 from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
+from scripts.benchmarks.starts import ready, wake
+from scripts.benchmarks.venv import ProgramFailedError
+from scripts.embedded.child import StartError
 
 Bench = Callable[[Setting], Awaitable[Sequence[Row]]]
 
 BENCHES: dict[str, Bench] = {
     "actor": actor,
     "chat.send": chat,
+    "wake": wake,
+    "ready": ready,
 }
 KEPT_RUNS = 200
 
@@ -42,7 +47,11 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no such row: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
     console = Console(width=None if sys.stdout.isatty() else 140)
-    measured = asyncio.run(run(wanted, console, keep.resolve(), quick=quick))
+    try:
+        measured = asyncio.run(run(wanted, console, keep.resolve(), quick=quick))
+    except (ProgramFailedError, StartError, ConnectionError) as problem:
+        console.print(f"[red]not measured:[/] {problem}")
+        raise typer.Exit(2) from problem
     show(measured, console)
     remember(measured, json_file, quick=quick)
     raise typer.Exit(0 if all(row.holds for row in measured) else 1)

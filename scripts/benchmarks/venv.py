@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ class ProgramFailedError(RuntimeError):
     """A program ended with an error; the message is the last line it said."""
 
 
-async def output(*argv: str | Path) -> str:
-    """What a program prints. Raises ProgramFailedError."""
+async def output(*argv: str | Path, environment: Mapping[str, str] | None = None) -> str:
+    """What a program prints, with these variables besides ours. Raises ProgramFailedError."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*map(str, argv), stdout=pipe, stderr=pipe, cwd=ROOT)
+    process = await asyncio.create_subprocess_exec(
+        *map(str, argv), stdout=pipe, stderr=pipe, cwd=ROOT, env={**os.environ, **(environment or {})}
+    )
     said, complaint = await process.communicate()
     if process.returncode:
         lines = complaint.decode(errors="replace").strip().splitlines() or ["it said nothing"]
@@ -26,9 +30,10 @@ async def output(*argv: str | Path) -> str:
     return said.decode()
 
 
-async def figures(*argv: str | Path) -> dict[str, Any]:
+async def figures(*argv: str | Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The JSON object a program prints last."""
-    found: dict[str, Any] = json.loads((await output(*argv)).strip().splitlines()[-1])
+    said = await output(*argv, environment=environment)
+    found: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
     return found
 
 

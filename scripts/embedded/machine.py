@@ -5,10 +5,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 
@@ -18,7 +19,6 @@ from scripts.embedded.child import Child, StartError
 from scripts.embedded.ports import PortError, is_free
 from scripts.embedded.run_file import sole_run, write_run
 from scripts.embedded.stack import Stack, embedded_stack
-from scripts.embedded.table import print_table
 
 SERVER = Path(__file__).parents[2] / "server.py"
 READY_WITHIN = 60.0  # seconds
@@ -36,16 +36,27 @@ async def run_machine(settings: Settings, arguments: Sequence[str], *, models: b
         _check_port(settings)
         read_master_key(settings)
         read_signing_keys(settings)
+        tabling = opened.enter_context(_imported("scripts.embedded.table"))
         stack = await opened.enter_async_context(embedded_stack(settings, console.print, models=models))
         opened.callback(console.print, "stopping Valkey and MongoDB …")
         await opened.enter_async_context(_kept_up(stack, console))
         server, lines = await opened.enter_async_context(_server(settings, stack, arguments, console))
         url = await _until_ready(server, lines)
         write_run(settings.data, _run(stack, url, server))
-        await print_table(console, stack)
+        await (await tabling).print_table(console, stack)
         console.print(_closing_words(settings, time.monotonic() - began))
         print(f"ready {url}", flush=True)
         return await _follow(server, lines)
+
+
+@contextmanager
+def _imported(name: str) -> Iterator[asyncio.Future[Any]]:
+    """A module, imported while others are waited for: half a second less until ready."""
+    importing = asyncio.create_task(asyncio.to_thread(import_module, name), name=f"import-{name}")
+    try:
+        yield importing
+    finally:
+        importing.cancel()
 
 
 def _check_port(settings: Settings) -> None:

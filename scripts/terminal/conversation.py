@@ -103,6 +103,8 @@ class Conversation:
                 self._screen.tell(str(refusal), "red")
             if not self._pending and not self._leaving:
                 self._screen.prompt()
+        if self._pending and not self._leaving:  # the end of the input is not the end of the reply
+            await asyncio.wait(self._pending, timeout=REPLY_WITHIN)
 
     def interrupt(self) -> str | None:
         """What Ctrl-C means now: stop the coach, else leave."""

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from scripts.terminal.speech import Speech, printable
 
-HELP = "/goals  your goals · /history  what was said · /stop  stop the coach · /quit  leave"
+HELP = "/goals  /history  /stop (or Ctrl-C: the coach)  /quit"
 
 
 class Screen:
@@ -19,12 +19,15 @@ class Screen:
         self._console = console
         self._speech = Speech()
         self._speaking: str | None = None
+        self._in_line = False
         self.mine: set[str] = set()
 
     def prompt(self) -> None:
+        self._end_line()
         self._console.print("[bold cyan]you >[/] ", end="")
 
     def tell(self, line: str, style: str = "dim") -> None:
+        self._end_line()
         self._console.print(Text(printable(line), style=style))
 
     def delta(self, data: dict[str, Any]) -> None:
@@ -35,7 +38,8 @@ class Screen:
         """A whole message: the end of a reply, or what the person said on another device."""
         if message["role"] == "coach":
             self._begin(message["id"])
-            self._say(self._speech.finished(message["id"], message["text"]) + "\n")
+            self._say(self._speech.finished(message["id"], message["text"]))
+            self._end_line()
             self._speaking = None
             self._mark(message)
         elif message["text"] not in self.mine:
@@ -63,7 +67,14 @@ class Screen:
     def _begin(self, message_id: str) -> None:
         if self._speaking != message_id:
             self._speaking = message_id
+            self._end_line()
+            self._in_line = True
             self._console.print("[bold green]coach >[/] ", end="")
+
+    def _end_line(self) -> None:
+        if self._in_line:
+            self._console.out("")
+        self._in_line = False
 
     def _say(self, text: str) -> None:
         self._console.out(printable(text), end="", highlight=False)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -40,7 +41,7 @@ class Limits(msgspec.Struct, frozen=True):
     flush: float = TIMEOUT_MS / 1000
     stalled: float = 1.0
     probe: float = 0.25
-    close: float = 10.0
+    close: float = 6.0
 
 
 def verdicts(reply: Reply, count: int) -> list[int]:
@@ -184,6 +185,18 @@ class Lane:
                 self._report("store.recovered", {"lane": self.name})
             self._behind = None
         self._failing = bool(trouble)
+
+
+async def entered(lanes: Iterable[Lane]) -> AsyncExitStack:
+    """Lanes that work; closing the stack closes all at once, so that it takes as long as the slowest of them."""
+    opened = [await lane.__aenter__() for lane in lanes]
+    stack = AsyncExitStack()
+    stack.push_async_callback(_close, opened)
+    return stack
+
+
+async def _close(lanes: Sequence[Lane]) -> None:
+    await asyncio.gather(*(lane.__aexit__(None, None, None) for lane in lanes))
 
 
 def _settle(writes: Sequence[_Write] | deque[_Write], found: Sequence[int]) -> None:

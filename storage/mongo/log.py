@@ -1,7 +1,6 @@
 """The log in MongoDB: one command is one document, written in node-wide group commits, sealed as a whole."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final, Self
 from zlib import crc32
@@ -14,7 +13,7 @@ from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Report, Snapshot
 from storage.mongo import queries
 from storage.mongo.connect import KEPT, Database, kept, reachable
-from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, probes
+from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, entered, probes
 from storage.mongo.positions import owner, parse, position
 from storage.mongo.queries import Query
 from storage.sealing import Sealing, Unsealable
@@ -35,21 +34,19 @@ class MongoLog:
         self._log = kept(database, LOG)
         self._snapshots = kept(database, SNAPSHOTS)
         self._heads = kept(database, "heads")
-        self._stack = AsyncExitStack()
         send, probe = batches(database, "insert", LOG, KEPT), probes(database)
         self.lanes = [
             Lane(f"{LOG} {number}", send, probe=probe, report=report, limits=limits) for number in range(LANES)
         ]
 
     async def __aenter__(self) -> Self:
-        for lane in self.lanes:
-            await self._stack.enter_async_context(lane)
+        self._open = await entered(self.lanes)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._open.aclose()
 
     def check(self) -> None:
         """Raise Unavailable while a lane has got nothing through for a second; it recovers by itself."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,7 +13,7 @@ from bson.errors import BSONError
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.outside import Head, Report, Row
 from storage.mongo.connect import Database, kept, reachable
-from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, probes
+from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, entered, probes
 from storage.mongo.positions import owner
 from storage.sealing import Box, Sealing, seal_struct
 
@@ -91,7 +90,6 @@ class MongoProjections:
         self._report = report
         self._within = within
         self._failures = kept(database, FAILURES)
-        self._stack = AsyncExitStack()
         probe = probes(database)
         self.lanes = {
             name: Lane(
@@ -101,14 +99,13 @@ class MongoProjections:
         }
 
     async def __aenter__(self) -> Self:
-        for lane in self.lanes.values():
-            await self._stack.enter_async_context(lane)
+        self._open = await entered(self.lanes.values())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.aclose()
+        await self._open.aclose()
 
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
         """Write whole rows, then the head, which says how far the rows have come.

@@ -18,7 +18,9 @@ class Node(Child):
     """`url` once it is ready; `output` is all it has written in all its lives."""
 
     def __init__(self, directory: Path, port: int, variables: Mapping[str, str]) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LIFEBUDDY_", "OPENAI_"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("LIFEBUDDY_", "OPENAI_"))
+        }
         self.url = f"http://127.0.0.1:{port}"
         self._file = directory / "node.log"
         self._past = ""
@@ -26,7 +28,7 @@ class Node(Child):
             "node",
             [sys.executable, str(ROOT / "server.py")],
             self._file,
-            inherited | {"LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory)} | variables,
+            {**inherited, "LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory), **variables},
         )
 
     @property

@@ -105,7 +105,16 @@ async def server() -> AsyncIterator[ScriptedModel]:
 
 @pytest.fixture
 async def desk(server: ScriptedModel) -> AsyncIterator[StoryDesk]:
-    deadlines = Deadlines(first=0.6, between=0.4, whole=2.0)
+    """With deadlines that a busy machine keeps."""
+    async with OpenAIChat(server.url, "a-key", "some-model") as model:
+        await model.warm()
+        yield StoryDesk(model)
+
+
+@pytest.fixture
+async def hasty(server: ScriptedModel) -> AsyncIterator[StoryDesk]:
+    """For models that do not keep them."""
+    deadlines = Deadlines(first=2.0, between=0.4, whole=2.5)
     async with OpenAIChat(server.url, "a-key", "some-model", deadlines=deadlines) as model:
         await model.warm()
         yield StoryDesk(model)
@@ -203,8 +212,6 @@ async def test_more_calls_at_once_than_are_carried_out_are_refused(desk: StoryDe
         (cut("I was about to"), "model.cut", "I was about to"),
         (cut("I was about to", cleanly=True), "model.cut", "I was about to"),
         (garbage(text="Well"), "model.cut", "Well"),
-        (hangs("So"), "model.timeout", "So"),
-        (endless(pause=0.1), "model.timeout", "and so on"),
         (endless("and so on " * 1000), "model.endless", "and so on"),
         (fails(400), "model.refused", ""),
         (limited("6"), "model.limited", ""),
@@ -223,7 +230,25 @@ async def test_a_failure_that_can_not_be_mended_ends_in_a_message_that_says_so(
     await server.until(lambda model: model.open == 0)
 
 
-@pytest.mark.parametrize("behaviour", [fails(500), limited("0"), hangs(), cut(""), says(""), says("   "), garbage()])
+@pytest.mark.parametrize("behaviour", [hangs("and so on"), endless(pause=0.1)])
+async def test_a_model_that_does_not_go_on_is_left(
+    hasty: StoryDesk, server: ScriptedModel, behaviour: Behaviour
+) -> None:
+    server.script(behaviour)
+    finish = await hasty.answered()
+    assert (finish.state, finish.problem) == ("failed", "model.timeout")
+    assert finish.text.startswith("and so on")
+    assert finish.text.endswith(apology("model.timeout"))
+    await server.until(lambda model: model.left == 1)
+
+
+async def test_a_model_that_does_not_begin_is_asked_again(hasty: StoryDesk, server: ScriptedModel) -> None:
+    server.script(hangs(), says("Here I am."))
+    finish = await hasty.answered()
+    assert (finish.state, finish.text, len(server.requests)) == ("complete", "Here I am.", 2)
+
+
+@pytest.mark.parametrize("behaviour", [fails(500), limited("0"), cut(""), says(""), says("   "), garbage()])
 async def test_a_failure_before_anything_was_said_is_tried_again(
     desk: StoryDesk, server: ScriptedModel, behaviour: Behaviour
 ) -> None:

@@ -62,11 +62,13 @@ def test_a_row_carries_the_seq_of_what_touched_it_last() -> None:
 def test_removed_goals_leave_tombstones_and_loosened_ones_their_new_row() -> None:
     story = Story()
     parent = story.create()
-    part = story.create(parent_id=parent.id)
+    still_open, done = story.create(parent_id=parent.id), story.create(parent_id=parent.id)
+    story.complete(done)
     story.remove(parent, "close")
-    assert row(story, "goals", parent.id) == Row("goals", parent.id, 4, None)
-    assert row(story, "goals", part.id) == Row("goals", part.id, 4, story.now(part))
-    assert story.now(part).parent_id is None
+    assert row(story, "goals", parent.id) == Row("goals", parent.id, 6, None)
+    for part in (still_open, done):
+        assert row(story, "goals", part.id) == Row("goals", part.id, 6, story.now(part))
+        assert story.now(part).parent_id is None
 
 
 def test_messages_are_rows_for_ever_however_few_are_held() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from actors.commands import CallTool, ChangeProfile, CreateGoal, StopReply
@@ -25,7 +25,18 @@ OPERATIONS = (
     "create", "create", "create", "progress", "progress", "measure", "complete", "reopen", "effort", "metric",
     "move", "remove", "delete", "close", "say", "finish", "stop", "tool", "zone", "sleep",
 )  # fmt: skip
-steps = st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
+thorough = settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],  # explaining takes longer than a test may
+)
+numbers = (st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
+lives = st.tuples(
+    st.lists(st.tuples(st.just("create"), *numbers), min_size=4, max_size=12),
+    st.lists(st.tuples(st.sampled_from(OPERATIONS), *numbers), min_size=10, max_size=50),
+).map(lambda parts: [*parts[0], *parts[1]])
+"""A small forest of goals, and what may happen to it."""
 
 
 def one_of(story: Story, number: int) -> Goal:
@@ -108,8 +119,8 @@ def check_tree(goals: dict[str, Goal]) -> None:
         msgspec.convert(msgspec.to_builtins(goal), Goal)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=5, max_size=60))
+@thorough
+@given(lives)
 def test_every_number_is_the_one_that_the_leaves_give(life: list[tuple[str, int, int, int]]) -> None:
     story = Story()
     for step in life:
@@ -118,8 +129,8 @@ def test_every_number_is_the_one_that_the_leaves_give(life: list[tuple[str, int,
     assert rebuilt(story.state.goals) == story.state.goals
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=5, max_size=60), st.integers(0, 60))
+@thorough
+@given(lives, st.integers(0, 60))
 def test_old_state_and_events_give_the_fresh_state(life: list[tuple[str, int, int, int]], cut: int) -> None:
     story = Story()
     for step in life:
@@ -136,8 +147,8 @@ def test_old_state_and_events_give_the_fresh_state(life: list[tuple[str, int, in
     assert list(state.owed) == list(story.state.owed)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=5, max_size=60))
+@thorough
+@given(lives)
 def test_rows_made_anew_are_those_that_were_written_step_by_step(life: list[tuple[str, int, int, int]]) -> None:
     story = Story()
     for step in life:
@@ -148,8 +159,8 @@ def test_rows_made_anew_are_those_that_were_written_step_by_step(life: list[tupl
     assert shown_goals == story.state.goals
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(steps, min_size=5, max_size=60))
+@thorough
+@given(lives)
 def test_what_is_owed_can_be_answered(life: list[tuple[str, int, int, int]]) -> None:
     story = Story()
     for step in life:

@@ -191,7 +191,7 @@ async def test_a_key_wrapped_under_an_unknown_one_or_taken_from_another_owner_is
 
 
 class NeverShown(Kept):
-    async def get(self, owner: str) -> WrappedKey | None:  # noqa: ARG002 - the port's name
+    async def get(self, owner: str) -> WrappedKey | None:
         return None
 
 

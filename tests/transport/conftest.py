@@ -32,6 +32,7 @@ class Node:
     sessions: ScriptedSessions
     logins: ScriptedLogins
     doors: Doors
+    app: web.Application
     http: aiohttp.ClientSession
 
 
@@ -40,7 +41,11 @@ async def _ok() -> None:
 
 
 @asynccontextmanager
-async def node(limits: Limits, checks: dict[str, Check] | None = None, **rest: Any) -> AsyncIterator[Node]:
+async def node(
+    limits: Limits,
+    checks: dict[str, Check] | None = None,
+    rest: dict[str, Any] | None = None,
+) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
         outbox, logins, registry = LocalOutbox(), ScriptedLogins(), CollectorRegistry()
         sessions = ScriptedSessions(outbox)
@@ -64,7 +69,7 @@ async def node(limits: Limits, checks: dict[str, Check] | None = None, **rest: A
             readiness=Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0),
             registry=registry,
             origins=frozenset({ORIGIN}),
-            **rest,
+            **(rest or {}),
         )
         gateway = Gateway(socket_doors)
         application = app(doors)
@@ -76,7 +81,7 @@ async def node(limits: Limits, checks: dict[str, Check] | None = None, **rest: A
         await web.TCPSite(runner, "127.0.0.1", port).start()
         await stack.enter_async_context(gateway)
         http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
-        yield Node(f"http://127.0.0.1:{port}", gateway, sessions, logins, doors, http)
+        yield Node(f"http://127.0.0.1:{port}", gateway, sessions, logins, doors, application, http)
 
 
 StartNode = Callable[..., Awaitable[Node]]
@@ -87,8 +92,12 @@ async def start_node() -> AsyncIterator[StartNode]:
     """`await start_node(limits…)`: doors with bounds of the test's own."""
     async with AsyncExitStack() as stack:
 
-        async def start(limits: Limits | None = None, checks: dict[str, Check] | None = None, **rest: Any) -> Node:
-            return await stack.enter_async_context(node(limits or Limits(), checks, **rest))
+        async def start(
+            limits: Limits | None = None,
+            checks: dict[str, Check] | None = None,
+            rest: dict[str, Any] | None = None,
+        ) -> Node:
+            return await stack.enter_async_context(node(limits or Limits(), checks, rest))
 
         yield start
 

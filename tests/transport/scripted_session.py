@@ -104,7 +104,9 @@ class ScriptedSession:
             command, accepted = self.answers[order.cid]
             if command != order.command:
                 raise CidConflict
-            return Accepted(accepted.seq, msgspec.to_builtins(accepted.answer), repeated=True)
+            return Accepted(
+                accepted.seq, msgspec.msgpack.decode(msgspec.msgpack.encode(accepted.answer)), repeated=True
+            )
         accepted = self._carry_out(order)
         self.answers[order.cid] = (order.command, accepted)
         return accepted

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transport.guessing import made_of
 from transport.passwords import read_words
 
-WORDS = read_words(Path("config/common_passwords.txt").read_text())
+WORDS = read_words((Path(__file__).parents[2] / "config/common_passwords.txt").read_text())
 
 TRIED_FIRST = shlex.split("""
 password123 Password123! P@ssw0rd2024 P@$$w0rd!! drowssap123 passwordpassword Welcome2024! letmein12345 trustno1trustno1

@@ -319,6 +319,33 @@ def test_removing_with_close_cancels_what_is_open_and_keeps_what_is_done(story: 
     assert (story.now(top).progress, story.now(top).source) == (0.0, "manual")
 
 
+def test_what_was_closed_shows_its_own_progress_from_then_on(story: Story) -> None:
+    parent = story.create()
+    middle = story.create(parent_id=parent.id)
+    step = story.create(parent_id=middle.id)
+    story.progress(step, 60)
+    story.remove(parent, "close")
+    assert (story.now(middle).progress, story.now(middle).source) == (0.0, "manual")
+    assert story.now(step).progress == 60.0
+    story.reopen(step)
+    assert (story.now(middle).progress, story.now(middle).source) == (60.0, "children")
+
+
+def test_moving_within_a_tree_settles_what_both_places_share(story: Story) -> None:
+    root = story.create()
+    old, new = story.create(parent_id=root.id), story.create(parent_id=root.id)
+    goal = story.create(parent_id=old.id)
+    story.progress(goal, 80)
+    assert story.now(root).progress == 40.0
+    story.move(goal, new.id)
+    story.progress(story.now(old), 20)
+    assert [story.now(one).progress for one in (old, new, root)] == [20.0, 80.0, 50.0]
+    story.move(goal, root.id)
+    assert [story.now(one).progress for one in (old, new, root)] == [20.0, 0.0, pytest.approx(100 / 3)]
+    story.move(goal, new.id)
+    assert [story.now(one).progress for one in (old, new, root)] == [20.0, 80.0, 50.0]
+
+
 def test_a_cancelled_goal_can_be_taken_up_again(story: Story) -> None:
     parent = story.create()
     part = story.create(parent_id=parent.id)

@@ -82,6 +82,17 @@ def test_what_is_due_much_later_is_not_mentioned(story: Story) -> None:
     assert "due" not in said(story).split("goals alone.")[1]
 
 
+def test_the_longest_names_titles_and_units_still_make_a_short_answer(story: Story) -> None:
+    for number in range(4):
+        title = f"{number} {'long ' * 60}"[:300]
+        goal = story.create(title, due=date(2025, 1, 1), metric=Metric("u" * 40, -1e12, 1e12))
+        story.progress(goal, add=-1.25e11)
+    for text in ("Hi", goal.title):
+        told = answer("N" * 100, text, story.state.goals, TODAY)
+        assert len(told) <= MAX_ANSWER
+        assert told.endswith("record how far you came.")
+
+
 @settings(max_examples=60)
 @given(
     st.text(min_size=1, max_size=100),

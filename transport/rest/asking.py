@@ -10,7 +10,7 @@ from actors.commands import Command, Id
 from actors.domain.refusals import Invalid, NotFound
 from actors.runtime.journaled import Accepted, Order
 from transport import wire
-from transport.rest.doors import DOORS
+from transport.rest.doors import CID, DOORS, IDENTITY, TRACE
 
 
 class _InPath(msgspec.Struct, frozen=True):
@@ -20,13 +20,13 @@ class _InPath(msgspec.Struct, frozen=True):
 async def ask(request: web.Request, message: Any) -> Any:
     """Ask the caller's session. Raises what it refuses with."""
     doors = request.app[DOORS]
-    session = doors.sessions.session(request["identity"].user_id)
-    return await session.ask(message, timeout=doors.limits.ask, trace=request["trace"])
+    session = doors.sessions.session(request[IDENTITY].user_id)
+    return await session.ask(message, timeout=doors.limits.ask, trace=request[TRACE])
 
 
 async def order(request: web.Request, command: Command, status: int = HTTPStatus.OK) -> web.Response:
     """Have a command carried out for the caller; the answer of the command and the seq it left."""
-    accepted: Accepted = await ask(request, Order(request["identity"].user_id, request["cid"], command))
+    accepted: Accepted = await ask(request, Order(request[IDENTITY].user_id, request[CID], command))
     response = answer({**wire.pack(accepted.answer), "seq": accepted.seq}, status)
     if accepted.repeated:
         response.headers["Idempotency-Replayed"] = "true"

@@ -11,7 +11,9 @@ from actors.domain.profile import Email, Language, Name, Zone
 from actors.ports import Page
 from transport import wire
 from transport.rest.asking import answer, id_in_path
+from transport.rest.doors import IDENTITY
 from transport.signin import Newcomer, SignedIn, SignIn
+from transport.tokens import Identity
 
 MAX_DEVICE: Final = 200
 Password = Annotated[str, private(max_length=1_024)]
@@ -39,7 +41,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def routes(signin: SignIn) -> list[web.RouteDef]:
-    """The routes of the sign-in; those that need to know who asks find `request["identity"]`."""
+    """The routes of the sign-in; those that need to know who asks find `request[IDENTITY]`."""
     entry, devices = _Entry(signin), _Devices(signin)
     return [
         web.post("/v1/auth/register", entry.register),
@@ -86,20 +88,26 @@ class _Devices:
 
     async def logout(self, request: web.Request) -> web.Response:
         await _nothing(request)
-        await self._signin.logout(request["identity"])
+        await self._signin.logout(_who(request))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def logout_all(self, request: web.Request) -> web.Response:
         await _nothing(request)
-        await self._signin.logout_all(request["identity"])
+        await self._signin.logout_all(_who(request))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def list(self, request: web.Request) -> web.Response:
-        return answer(Page(await self._signin.devices(request["identity"]), None))
+        return answer(Page(await self._signin.devices(_who(request)), None))
 
     async def end(self, request: web.Request) -> web.Response:
-        await self._signin.end(request["identity"], id_in_path(request))
+        await self._signin.end(_who(request), id_in_path(request))
         return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _who(request: web.Request) -> Identity:
+    """Who asks, as the chain before the handlers found out."""
+    identity: Identity = request[IDENTITY]
+    return identity
 
 
 def _tokens(signed_in: SignedIn, status: int = HTTPStatus.OK) -> web.Response:

@@ -10,7 +10,7 @@ from msgspec import Meta
 from actors.domain.conversation import COACH
 from transport import wire
 from transport.rest.asking import answer, order
-from transport.rest.doors import DOORS
+from transport.rest.doors import DOORS, IDENTITY
 
 
 class MessageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +27,7 @@ async def list_(request: web.Request) -> web.Response:
     query = wire.read_query(MessageQuery, request.query)
     before = query.cursor if query.before is None else query.before
     rows = request.app[DOORS].messages
-    items = await rows.list(request["identity"].user_id, thread=query.thread, before=before, limit=query.limit)
+    items = await rows.list(request[IDENTITY].user_id, thread=query.thread, before=before, limit=query.limit)
     more = len(items) == query.limit
     return answer({"items": items, "next_cursor": str(items[-1].seq) if more else None})
 

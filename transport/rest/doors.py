@@ -9,7 +9,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from actors.ports import GoalRows, MessageRows
-from transport.asking import Identify, Sessions
+from transport.asking import Identify, Identity, Sessions
 from transport.rest.readiness import Readiness
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -43,3 +43,8 @@ class Doors:
 
 
 DOORS = web.AppKey("doors", Doors)
+TRACE = web.RequestKey("trace", str)
+IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)  # type: ignore[type-abstract] # only its name is used
+CID = web.RequestKey("cid", str)
+PAGE = web.RequestKey("page", str)
+"""The origin of the page that asks, when there is one."""

@@ -11,7 +11,7 @@ from actors.domain.goals import Cascade, Status
 from actors.domain.refusals import NotFound
 from transport import wire
 from transport.rest.asking import answer, id_in_path, order
-from transport.rest.doors import DOORS
+from transport.rest.doors import DOORS, IDENTITY
 
 
 class GoalQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ async def list_(request: web.Request) -> web.Response:
     query = wire.read_query(GoalQuery, request.query)
     rows = request.app[DOORS].goals
     page = await rows.list(
-        request["identity"].user_id,
+        request[IDENTITY].user_id,
         limit=query.limit,
         cursor=query.cursor,
         status=query.status,
@@ -42,7 +42,7 @@ async def create(request: web.Request) -> web.Response:
 
 
 async def get(request: web.Request) -> web.Response:
-    goal = await request.app[DOORS].goals.get(request["identity"].user_id, id_in_path(request))
+    goal = await request.app[DOORS].goals.get(request[IDENTITY].user_id, id_in_path(request))
     if goal is None:
         raise NotFound
     return answer(goal)

@@ -17,7 +17,7 @@ from actors.runtime.ids import uuid7
 from transport import problems, wire
 from transport.asking import crash_site
 from transport.refusals import Forbidden, MethodNotAllowed, Unsupported
-from transport.rest.doors import DOORS, Doors
+from transport.rest.doors import CID, DOORS, IDENTITY, PAGE, TRACE, Doors
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ def _measured(doors: Doors) -> Middleware:
 
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace id, turn whatever is raised into a problem, and add what every answer carries."""
-    trace = request["trace"] = problems.new_trace()
+    trace = request[TRACE] = problems.new_trace()
     with structlog.contextvars.bound_contextvars(trace_id=trace):
         try:
             response = await handler(request)
@@ -102,15 +102,23 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
             response = _crashed(request, error)
     if not response.prepared:
-        response.headers["X-Trace-Id"] = trace
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        _complete(response, request)
     return response
+
+
+def _complete(response: web.StreamResponse, request: web.Request) -> None:
+    response.headers["X-Trace-Id"] = request[TRACE]
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if PAGE in request:
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request[PAGE]
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+        response.headers[hdrs.VARY] = hdrs.ORIGIN
 
 
 def _crashed(request: web.Request, error: Exception) -> web.StreamResponse:
     log.error("rest.failed", route=route_of(request), method=request.method, **crash_site(error))
-    return _problem(Crashed(effect="unknown"), request["trace"])
+    return _problem(Crashed(effect="unknown"), request[TRACE])
 
 
 def _of_library(raised: web.HTTPException, trace: str) -> web.StreamResponse:
@@ -140,19 +148,10 @@ async def origin_checked(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     if origin not in request.app[DOORS].origins:
         raise Forbidden
+    request[PAGE] = origin
     if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
-        return _shared(web.Response(status=204, headers=_PREFLIGHT), origin)
-    try:
-        return _shared(await handler(request), origin)
-    except Refused as refused:
-        return _shared(_problem(refused, request["trace"]), origin)
-
-
-def _shared(response: web.StreamResponse, origin: str) -> web.StreamResponse:
-    response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-    response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
-    response.headers[hdrs.VARY] = hdrs.ORIGIN
-    return response
+        return web.Response(status=204, headers=_PREFLIGHT)
+    return await handler(request)
 
 
 async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -177,20 +176,20 @@ def _check_content(request: web.Request) -> None:
 
 
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`request["identity"]` says who asks. Deny by default: only `PUBLIC` routes go without."""
+    """`request[IDENTITY]` says who asks. Deny by default: only `PUBLIC` routes go without."""
     if request.match_info.http_exception is None and route_of(request) not in PUBLIC:
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
-        request["identity"] = await request.app[DOORS].identify(token.strip())
+        request[IDENTITY] = await request.app[DOORS].identify(token.strip())
     return await handler(request)
 
 
 async def keyed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`request["cid"]` is the Idempotency-Key, any UUID; without one the door makes a cid."""
+    """`request[CID]` is the Idempotency-Key, any UUID; without one the door makes a cid."""
     if request.method in _WRITING:
         key = request.headers.get("Idempotency-Key")
-        request["cid"] = uuid7(request.app[DOORS].now()) if key is None else _read_key(key)
+        request[CID] = uuid7(request.app[DOORS].now()) if key is None else _read_key(key)
     return await handler(request)
 
 

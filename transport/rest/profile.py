@@ -9,7 +9,7 @@ from actors.ports import Page
 from actors.questions import Shown, ShowProfile
 from transport import wire
 from transport.rest.asking import answer, ask, order
-from transport.rest.doors import DOORS
+from transport.rest.doors import DOORS, IDENTITY
 
 
 async def show(request: web.Request) -> web.Response:
@@ -24,7 +24,7 @@ async def change(request: web.Request) -> web.Response:
 async def snapshot(request: web.Request) -> web.Response:
     """`{seq, profile, goals, messages}`: everything a device shows, at least as new as `seq`; go on from there."""
     shown: Shown = await ask(request, ShowProfile())
-    user_id = request["identity"].user_id
+    user_id = request[IDENTITY].user_id
     messages = await request.app[DOORS].messages.list(user_id, thread=COACH, before=None, limit=HISTORY)
     goals = await _all_goals(request, user_id)
     return answer({"seq": shown.seq, "profile": shown.profile, "goals": goals, "messages": messages})

@@ -103,6 +103,12 @@ def fit(server: socketio.AsyncServer) -> Sockets | None:
     return opened
 
 
+def let_go(socket: Any) -> None:
+    """End the poll a closed connection still has open: python-engineio leaves it waiting for its whole time limit."""
+    if socket is not None and socket.closed:
+        socket.queue.put_nowait(packet.Packet(packet.NOOP))
+
+
 class Line:
     """One Engine.IO connection: frames go out in order, without waiting, as long as there is room."""
 

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 from socketio import packet
 
 from transport.sockets.doors import SocketDoors
-from transport.sockets.engine import Line, fit, readable
+from transport.sockets.engine import Line, fit, let_go, readable
 from transport.sockets.packets import COMMAND, UNREADABLE
 
 _SEPARATOR: Final = "\x1e"
@@ -100,6 +100,7 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         if sid in self._posting:
             return web.json_response({"code": "protocol"}, status=400)
         self._posting.add(sid)
+        beneath = self.io.eio.sockets.get(sid)
         try:
             async with asyncio.timeout(30):
                 body = await _body(request, self._frame)
@@ -110,6 +111,7 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
             return web.json_response({"code": "timeout"}, status=408)
         finally:
             self._posting.discard(sid)
+            let_go(beneath)
         return response
 
 

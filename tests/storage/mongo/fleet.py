@@ -26,8 +26,8 @@ from storage.sealing import Sealing
 from tests.model.bank import CODEC, Add, Chain, Counter, follow
 from tests.storage.mongo.conftest import KEKS
 
-ADDRESSES = [f"session:{number}" for number in range(16)]
-CLIENTS = 32
+ADDRESSES = [f"session:{number}" for number in range(48)]
+CLIENTS = 96
 PATIENCE = 60.0  # seconds in which, when all is well again, every command must be accepted
 
 
@@ -124,11 +124,12 @@ class Fleet:
 
     async def _until_accepted(self, address: str, order: Order) -> Accepted:
         loop = asyncio.get_running_loop()
+        home = ADDRESSES.index(address) % 2
         deadline: float | None = None
         while True:
-            system = self.systems[self._random.random() < 0.05 or hash(address) % 2]
+            node = self.systems[home if self._random.random() > 0.1 else 1 - home]
             try:
-                accepted: Accepted = await system.ref(address).ask(order, timeout=self._random.choice((0.5, 3.0, 10.0)))
+                accepted: Accepted = await node.ref(address).ask(order, timeout=self._random.choice((0.5, 3.0, 10.0)))
             except Refused:
                 if self._over.is_set():
                     deadline = deadline or loop.time() + PATIENCE

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from pymongo import AsyncMongoClient
 
 from actors.runtime.envelope import Unavailable
 from scripts.embedded.mongo import ReplicaSet
 from storage.mongo.connect import Database, connected
 from storage.mongo.keys import MongoKeys
 from storage.sealing import Sealing
+from tests.storage.mongo.cutting import cut_off
 
 KEY = bytes(range(32))
 PLACE = {"collection": "goals", "document": "g1", "field": "title"}
@@ -49,8 +48,10 @@ async def test_no_key_is_kept_in_the_clear(store: Database) -> None:
     assert len(document["wrapped"]) == 3 + 12 + 32 + 16
 
 
-async def test_out_of_reach_is_a_refusal_and_leaves_nothing_behind() -> None:
-    nowhere = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=100"
-    async with AsyncMongoClient[dict[str, Any]](nowhere) as client:
+async def test_out_of_reach_is_a_refusal_and_the_next_use_makes_the_key(mongo: ReplicaSet, store: Database) -> None:
+    sealing = Sealing(MongoKeys(store), {1: KEY})
+    async with cut_off(mongo, "insert"):
         with pytest.raises(Unavailable):
-            await Sealing(MongoKeys(client["none"]), {1: KEY}).box("ann")
+            await sealing.box("ann")
+    sealed = (await sealing.box("ann")).seal(b"x", **PLACE)
+    assert (await Sealing(MongoKeys(store), {1: KEY}).box("ann")).unseal(sealed, **PLACE) == b"x"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
+import pymongo
 import pytest
 
 from actors.domain.refusals import TooLarge
@@ -14,7 +15,7 @@ from storage.mongo.connect import Database
 from storage.mongo.log import MongoLog
 from storage.mongo.positions import position
 from storage.sealing import Sealing, Unsealable
-from tests.storage.mongo.conftest import AT, MakeDocument, Reports
+from tests.storage.mongo.conftest import AT, Fail, MakeDocument, Reports
 
 ANN, BO = "session:ann", "session:bo"
 
@@ -114,6 +115,21 @@ async def test_leaving_sends_what_still_waits(
     assert all(outcome is True or isinstance(outcome, Unavailable) for outcome in outcomes)
     with pytest.raises(Unavailable):
         await log.insert(document("session:0", 3))
+
+
+@pytest.mark.parametrize("read", ["at", "read", "find", "head", "snapshot"])
+async def test_what_cannot_be_read_is_unavailable_and_never_empty(log: MongoLog, fail: Fail, read: str) -> None:
+    reads = {
+        "at": lambda: log.at(ANN, 1),
+        "read": lambda: log.read(ANN, 0, 10),
+        "find": lambda: log.find(ANN, "ann", "cid"),
+        "head": lambda: log.head(ANN),
+        "snapshot": lambda: log.snapshot(ANN),
+    }
+    async with fail(["find"], closeConnection=True):
+        with pymongo.timeout(0.5), pytest.raises(Unavailable) as refusal:
+            await reads[read]()
+    assert refusal.value.effect == "none"
 
 
 async def test_a_head_that_was_never_written_is_none(log: MongoLog) -> None:

@@ -16,6 +16,14 @@ async def server() -> AsyncIterator[ScriptedModel]:
 
 @pytest.fixture
 async def chat(server: ScriptedModel) -> AsyncIterator[OpenAIChat]:
-    deadlines = Deadlines(first=0.6, between=0.4, whole=3.0)
+    """With deadlines that a busy machine keeps."""
+    async with OpenAIChat(server.url, "a-key", "some-model") as model:
+        yield model
+
+
+@pytest.fixture
+async def hasty(server: ScriptedModel) -> AsyncIterator[OpenAIChat]:
+    """For servers that do not keep them."""
+    deadlines = Deadlines(first=2.0, between=0.4, whole=2.5)
     async with OpenAIChat(server.url, "a-key", "some-model", deadlines=deadlines) as model:
         yield model

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any
 
 import pytest
 import structlog
@@ -15,6 +14,7 @@ from actors.ports import ModelFailed, TextDelta, Tool, ToolCall, Turn
 from tests.scripted_model import (
     Behaviour,
     Call,
+    Exchange,
     ScriptedModel,
     calls,
     cut,
@@ -60,17 +60,20 @@ async def listen(chat: OpenAIChat, turns: Sequence[Turn] = TURNS, tools: Sequenc
     return heard
 
 
-async def test_words_arrive_one_by_one_as_the_model_says_them(chat: OpenAIChat, server: ScriptedModel) -> None:
-    server.script(says("one two three", pause=0.05))
-    await chat.warm()
-    clock = asyncio.get_running_loop().time
-    begun, at = clock(), []
+async def test_words_arrive_as_the_model_says_them(chat: OpenAIChat, server: ScriptedModel) -> None:
+    heard = asyncio.Event()
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.say("one")
+        await heard.wait()
+        await exchange.say(" two")
+        await exchange.finish()
+
+    server.script(behave)
     async with aclosing(chat.answer(TURNS, ())) as answer:
-        async for piece in answer:
-            assert isinstance(piece, TextDelta)
-            at.append((piece.text, clock() - begun))
-    assert [text for text, _ in at] == ["one", " two", " three"]
-    assert at[2][1] - at[0][1] >= 0.09
+        assert await anext(answer) == TextDelta("one")
+        heard.set()
+        assert [piece async for piece in answer] == [TextDelta(" two")]
 
 
 async def test_the_provider_gets_the_turns_the_tools_the_model_and_the_key(
@@ -141,9 +144,6 @@ async def test_arguments_that_are_no_json_are_handed_on_as_they_are(chat: OpenAI
         (fails(401), "model.refused", ""),
         (fails(404), "model.refused", ""),
         (says("Half of", reason="content_filter"), "model.refused", "Half of"),
-        (hangs(), "model.timeout", ""),
-        (hangs("So"), "model.timeout", "So"),
-        (endless(pause=0.05), "model.timeout", "and so on"),
         (endless("and so on " * 1000), "model.endless", "and so on"),
         (calls(("create_goal", '"' * 30_000)), "model.endless", ""),
         (calls(*[("list_goals", {})] * 40), "model.endless", ""),
@@ -161,6 +161,21 @@ async def test_each_way_to_fail_has_its_code_and_keeps_what_was_said(
     server.script(echo())
     assert (await listen(chat)).text == "You said: Hello there", "the next answer is not harmed"
     await server.until(lambda model: model.open == 0)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [(hangs(), ""), (hangs("So"), "So"), (endless(pause=0.05), "and so on")],
+    ids=["first", "between", "whole"],
+)
+async def test_a_server_that_keeps_people_waiting_is_left(
+    hasty: OpenAIChat, server: ScriptedModel, behaviour: Behaviour, said: str
+) -> None:
+    server.script(behaviour)
+    heard = await listen(hasty)
+    assert heard.code == "model.timeout"
+    assert heard.text.startswith(said)
+    await server.until(lambda model: model.left == 1)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +205,7 @@ async def test_a_chunk_of_the_wrong_shape_says_nothing_or_cuts_the_answer(
 
 
 async def test_bytes_that_are_no_text_cut_the_answer(chat: OpenAIChat, server: ScriptedModel) -> None:
-    async def behave(exchange: Any) -> None:
+    async def behave(exchange: Exchange) -> None:
         await exchange.raw(b"data: \xff\xfe\n\n")
 
     server.script(behave)
@@ -240,23 +255,23 @@ async def test_nobody_there_is_unreachable() -> None:
 
 
 async def test_deadlines_are_kept(server: ScriptedModel) -> None:
-    async with OpenAIChat(server.url, "k", "m", deadlines=Deadlines(first=0.3, between=0.2, whole=0.5)) as chat:
+    async with OpenAIChat(server.url, "k", "m", deadlines=Deadlines(first=0.6, between=0.3, whole=0.9)) as chat:
         await chat.warm()
-        for behaviour, seconds in [(hangs(), 0.3), (hangs("So"), 0.2), (endless(pause=0.05), 0.5)]:
+        for behaviour, seconds in [(hangs(), 0.6), (endless(pause=0.05), 0.9)]:
             server.script(behaviour)
             begun = time.monotonic()
             assert (await listen(chat)).code == "model.timeout"
-            assert seconds - 0.01 <= time.monotonic() - begun < seconds + 1.0
+            assert seconds - 0.01 <= time.monotonic() - begun < seconds + 5.0
 
 
 async def test_slow_but_steady_words_pass_the_deadline_between_words(server: ScriptedModel) -> None:
-    async with OpenAIChat(server.url, "k", "m", deadlines=Deadlines(first=0.5, between=0.5, whole=5)) as chat:
-        server.script(says("a b c d e f", pause=0.15))
+    async with OpenAIChat(server.url, "k", "m", deadlines=Deadlines(first=5, between=0.8, whole=15)) as chat:
+        server.script(says("a b c d e f", pause=0.25))
         assert (await listen(chat)).text == "a b c d e f"
 
 
 async def test_an_answer_without_done_at_its_end_is_whole(chat: OpenAIChat, server: ScriptedModel) -> None:
-    async def behave(exchange: Any) -> None:
+    async def behave(exchange: Exchange) -> None:
         await exchange.say("All of it.")
         await exchange.chunk({}, "stop")
         await asyncio.Event().wait()
@@ -273,7 +288,7 @@ async def test_the_server_sees_it_at_once_when_nobody_listens_any_more(chat: Ope
     begun = time.monotonic()
     await answer.aclose()
     await server.until(lambda model: model.left == 1)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3.0
 
 
 @pytest.mark.parametrize("behaviour", [hangs(), hangs("So"), endless(pause=0.02)])
@@ -289,7 +304,7 @@ async def test_cancelling_who_listens_ends_the_request(
         begun = time.monotonic()
         listening.cancel()
     await server.until(lambda model: model.left == 1)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3.0
 
 
 async def test_many_answers_at_once_are_not_mixed_up(chat: OpenAIChat, server: ScriptedModel) -> None:

@@ -1,6 +1,7 @@
 """Devices for tests: python-socketio's own client, and a raw WebSocket that may send anything."""
 
 import asyncio
+import socket
 import uuid
 from types import TracebackType
 from typing import Any, Self
@@ -131,6 +132,59 @@ class Raw:
 
 def _parsed(text: str) -> tuple[int, int | None, Any]:
     kind, rest = int(text[0]), text[1:]
+    if rest.startswith("/"):
+        rest = rest.partition(",")[2]
     digits = len(rest) - len(rest.lstrip("0123456789"))
     ack = int(rest[:digits]) if digits else None
     return kind, ack, msgspec.json.decode(rest[digits:]) if rest[digits:] else None
+
+
+class Stuck:
+    """A WebSocket by hand whose client joins, may send, and does not read until it is told to."""
+
+    def __init__(self, url: str) -> None:
+        host, port = url.removeprefix("http://").split(":")
+        self._address = (host, int(port))
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+        self._socket.setblocking(False)
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(self._socket, self._address)
+        lines = [
+            "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1",
+            "Host: x",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        ]
+        await loop.sock_sendall(self._socket, "\r\n".join([*lines, "\r\n"]).encode())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._socket.close()
+
+    async def send(self, text: str) -> None:
+        raw = text.encode()
+        size = bytes([0x80 | len(raw)]) if len(raw) < 126 else b"\xfe" + len(raw).to_bytes(2, "big")
+        await asyncio.get_running_loop().sock_sendall(self._socket, b"\x81" + size + bytes(4) + raw)
+
+    async def join(self, **auth: Any) -> None:
+        auth = {"token": "ann/s1", "device_id": "stuck"} | auth
+        await self.send("40" + msgspec.json.encode(auth).decode())
+
+    async def read(self, most: int = 1 << 30) -> bytes:
+        """What is there to read, until the server hangs up or nothing has come for half a second."""
+        read = bytearray()
+        try:
+            while len(read) < most:
+                async with asyncio.timeout(0.5):
+                    some = await asyncio.get_running_loop().sock_recv(self._socket, 1 << 16)
+                if not some:
+                    break
+                read += some
+        except (TimeoutError, ConnectionError):
+            pass
+        return bytes(read)

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-import socketio
 
 from actors.runtime.envelope import Crashed, Overloaded, Unavailable
 from tests.transport.conftest import ORIGIN, StartNode
@@ -92,8 +91,9 @@ async def test_a_session_out_of_reach_refuses_the_connect(start_node: StartNode)
         raise Unavailable(retry_after_ms=500)
 
     node.sessions["ann"].before = away
-    with pytest.raises(socketio.exceptions.ConnectionError, match="out of reach"):
-        await Device(node.url).connect()
+    async with Raw(node.http) as raw:
+        _, _, refusal = await raw.join()
+    assert (refusal["data"]["code"], refusal["data"]["retry_after_ms"]) == ("unavailable", 500)
     assert list(node.gateway.outbox) == []
 
 
@@ -192,7 +192,8 @@ async def test_a_restored_log_resyncs_who_is_connected(start_node: StartNode) ->
         ("chat.send", {"cid": cid(), "text": 5}, "invalid", "text"),
         ("chat.send", {"cid": cid(), "text": "hi", "by": "coach"}, "invalid", "by"),
         ("chat.send", "text", "invalid", "$"),
-        ("chat.send", None, "invalid", "$"),
+        ("chat.send", [{"cid": cid(), "text": "x"}], "invalid", "$"),
+        ("chat.send", None, "invalid", "cid"),
         ("goal.complete", {"cid": cid(), "goal_id": {"$gt": ""}}, "invalid", "goal_id"),
         ("goal.complete", {"cid": cid(), "goal_id": cid()}, "not_found", None),
         ("reply.finish", {"cid": cid()}, "invalid.command", None),

@@ -1,0 +1,14 @@
+// The first device: registers, connects as socket.io-client does by default (JSON, polling, then upgrade to WebSocket).
+//   node first_device.mjs URL EMAIL PASSWORD [SINCE]
+// With TOKEN in the environment it connects with that and registers nobody.
+import { connect, obey, post, print } from "./device.mjs";
+
+const [url, email, password, since] = process.argv.slice(2);
+let token = process.env.TOKEN;
+if (!token) {
+  const signedIn = await post(url, "/v1/auth/register", { email, password, name: "Ann", tz: "Europe/Paris" });
+  print("registered", signedIn);
+  token = signedIn.access_token;
+}
+const auth = { token, device_id: "first", ...(since === undefined ? {} : { since: Number(since) }) };
+await obey(connect(url, { auth }));

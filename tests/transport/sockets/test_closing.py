@@ -1,0 +1,139 @@
+"""How connections end: what the device is told, what its WebSocket is closed with, and that it is forgotten."""
+
+import asyncio
+
+import pytest
+
+from tests.transport.conftest import Node, StartNode
+from tests.transport.sockets.devices import Device, Raw, cid
+from transport.sockets.limits import Limits
+
+PATHS = ["socket.io", "socket.io-msgpack"]
+
+
+async def nobody_is_left(node: Node) -> None:
+    async with asyncio.timeout(8):
+        while list(node.gateway.outbox) or any(one.io.eio.sockets for one in node.gateway.entrances):
+            await asyncio.sleep(0.02)
+    assert node.sessions["ann"].connections == {}
+    assert not any(node.logins.watching.values())
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_device_that_connects_again_replaces_its_old_connection(start_node: StartNode, path: str) -> None:
+    node = await start_node(Limits(sweep=0.1))
+    async with Raw(node.http, path) as old:
+        await old.join(device_id="phone")
+        async with Device(node.url, device_id="phone") as new, Device(node.url, device_id="laptop") as other:
+            assert (await old.until("session.closing"))["code"] == "replaced"
+            assert await old.closed() == 1012
+            assert new.io.connected
+            assert other.io.connected
+            assert len(list(node.gateway.outbox)) == 2
+    await nobody_is_left(node)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_revoked_login_session_is_gone_within_a_second(start_node: StartNode, path: str) -> None:
+    node = await start_node(Limits(sweep=0.1))
+    async with Raw(node.http, path) as lost, Device(node.url, token="ann/s2", device_id="laptop") as kept:
+        await lost.join()
+        await lost.until("session.ready")
+        began = asyncio.get_running_loop().time()
+        node.logins.revoke("s1")
+        closing = await lost.until("session.closing")
+        assert closing == {"code": "auth.revoked", "reconnect": False, "delay_ms": 0}
+        assert (await lost.next())[0] == 1
+        assert await lost.closed() == 1000
+        assert asyncio.get_running_loop().time() - began < 1
+        assert kept.io.connected
+    await nobody_is_left(node)
+
+
+async def test_a_polling_device_is_told_and_closed_as_well(start_node: StartNode) -> None:
+    node = await start_node(Limits(sweep=0.1))
+    device = await Device(node.url).connect("polling")
+    async with device:
+        node.logins.revoke("s1")
+        await device.until(device.gone.is_set)
+        assert device.of("session.closing")[0]["code"] == "auth.revoked"
+    await nobody_is_left(node)
+
+
+async def test_draining_closes_everyone_over_time_and_lets_nobody_in(start_node: StartNode) -> None:
+    node = await start_node(Limits(sweep=0.1))
+    devices = [Raw(node.http) for _ in range(4)]
+    for number, device in enumerate(devices):
+        await device.__aenter__()
+        await device.join(device_id=f"d{number}")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    draining = asyncio.create_task(node.gateway.close_all("draining", over=1.0))
+    ends = []
+    for device in devices:
+        assert await device.until("session.closing") == {"code": "draining", "reconnect": True, "delay_ms": 0}
+        assert await device.closed() == 1012
+        ends.append(loop.time() - began)
+    await draining
+    assert ends[0] < 0.4 < ends[3] < 2
+    async with node.http.get("/socket.io/?EIO=4&transport=polling") as answer:
+        assert answer.status == 503
+        assert "Retry-After" in answer.headers
+    await nobody_is_left(node)
+
+
+async def test_a_device_that_hangs_up_is_forgotten_by_its_session(start_node: StartNode) -> None:
+    node = await start_node(Limits(sweep=0.1))
+    for path in PATHS:
+        async with Raw(node.http, path) as device:
+            await device.join()
+            assert len(node.sessions["ann"].connections) == 1
+    await nobody_is_left(node)
+
+
+async def test_a_client_that_leaves_the_namespace_is_forgotten_and_may_come_again(start_node: StartNode) -> None:
+    node = await start_node()
+    async with Raw(node.http) as device:
+        await device.join()
+        await device.until("session.ready")
+        await device.ws.send_str("41")
+        await asyncio.sleep(0.05)
+        assert list(node.gateway.outbox) == []
+        assert (await device.join())[0] == 0
+        await device.until("session.ready")
+
+
+async def test_a_connection_that_joins_nothing_is_closed(start_node: StartNode) -> None:
+    node = await start_node(Limits(join=0.3, sweep=0.1))
+    async with Raw(node.http) as idle, Raw(node.http) as refused, Device(node.url) as joined:
+        await refused.join(token="forged")
+        assert await idle.closed() == 1000
+        assert await refused.closed() == 1000
+        await asyncio.sleep(0.3)
+        assert joined.io.connected
+
+
+async def test_a_node_takes_no_more_connections_than_its_bound(start_node: StartNode) -> None:
+    node = await start_node(Limits(connections=1))
+    async with Device(node.url), node.http.get("/socket.io/?EIO=4&transport=polling") as answer:
+        assert answer.status == 503
+
+
+async def test_a_user_has_a_bounded_number_of_devices(start_node: StartNode) -> None:
+    node = await start_node(Limits(devices=2))
+    async with Raw(node.http) as first, Raw(node.http) as second, Raw(node.http) as third:
+        for number, device in enumerate((first, second, third)):
+            await device.join(device_id=f"d{number}")
+        assert (await first.until("session.closing"))["code"] == "replaced"
+        assert {one.device for one in node.gateway.outbox if not one.closing} == {"d1", "d2"}
+
+
+async def test_commands_stop_when_a_connection_is_closing(start_node: StartNode) -> None:
+    node = await start_node()
+    async with Raw(node.http) as device:
+        await device.join()
+        await device.until("session.ready")
+        node.logins.revoke("s1")
+        await device.emit("chat.send", {"cid": cid(), "text": "too late"}, ack=1)
+        await device.closed()
+    assert node.sessions["ann"].seq == 0
