@@ -30,6 +30,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "chat.send": {"text": "hello"},
     "goal.create": {"title": "A goal"},
     "goal.change": {"title": "Mine now"},
+    "goal.move": {"parent_id": None},
     "goal.progress": {"progress": 50},
     "profile.change": {"name": "Eve"},
 }

@@ -1,0 +1,120 @@
+"""Stock clients on both paths see one conversation: live, in order, after a restart, and with what they missed."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from tests.flows.app import PASSWORD, App, second_device, signed_up
+from tests.flows.browser import JS, browser
+from tests.flows.conftest import Running
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(60),  # processes start
+    pytest.mark.skipif(not (JS / "node_modules").exists(), reason="scripts/test installs the JavaScript clients"),
+]
+
+
+async def test_two_stock_clients_share_one_live_conversation(running: Running) -> None:
+    url, email = running.node.url, f"{uuid.uuid4().hex}@example.org"
+    async with browser("first_device.mjs", url, email, PASSWORD) as first:
+        await first.first("session.ready")
+        async with browser("second_device.mjs", url, email, PASSWORD) as second:
+            await second.first("session.ready")
+            ack = await first.send("chat.send", {"cid": str(uuid.uuid4()), "text": "slow: good morning"})
+            assert ack["ok"], ack
+            seen = [await device.message(ack["reply_id"]) for device in (first, second)]
+            assert seen[0] == seen[1]
+            assert seen[0]["data"]["text"].endswith("good morning")
+            said = ["".join(s["data"]["text"] for s in device.all("signal")) for device in (first, second)]
+            assert said[0] == said[1] == seen[0]["data"]["text"]
+            assert len(first.all("signal")) > 2, "it did not stream"
+            shared = [event["seq"] for event in second.all("event")]
+            assert shared == [event["seq"] for event in first.all("event")][-len(shared) :]
+        assert {one["data"]["transport"] for one in first.saw if one["saw"] == "upgrade"} == {"websocket"}
+
+
+async def test_a_device_that_was_away_gets_what_it_missed_in_order(running: Running) -> None:
+    async with (
+        signed_up(running.node.url) as first,
+        second_device(first, path="socket.io-msgpack", serializer="msgpack") as other,
+    ):
+        await other.connect()
+        await first.surely("goal.create", {"title": "Before"})
+        await other.until(lambda event: event["type"] == "goal.created")
+        await other.disconnect()
+        for number in range(30):
+            await first.surely("goal.create", {"title": f"Away {number}"})
+        sent = await first.surely("chat.send", {"text": "hello"})
+        await first.replied(sent["reply_id"])
+        await other.connect()
+        await other.replied(sent["reply_id"])
+        assert other.ready["resumed"]
+        assert [event["seq"] for event in other.events] == list(range(other.events[0]["seq"], first.seq + 1))
+        await first.until(lambda event: event["seq"] == other.seq)
+        assert other.events == first.events[-len(other.events) :]
+
+
+async def test_history_is_there_after_a_restart(running: Running) -> None:
+    async with signed_up(running.node.url) as app:
+        sent = await app.surely("chat.send", {"text": "remember me"})
+        await app.replied(sent["reply_id"])
+        goal = (await app.surely("goal.create", {"title": "Swim"}))["goal"]
+        log = await app.whole_log()
+        assert await running.node.stop(30), "it had to be killed"
+        await running.node.start_ready()
+        await app.connect()
+        assert await app.whole_log() == log
+        status, page = await app.rest("GET", "/v1/goals")
+        assert (status, [one["id"] for one in page["items"]]) == (200, [goal["id"]])
+        again = App(running.node.url, email=app.email)
+        status, again.tokens = await again.rest("POST", "/v1/auth/login", {"email": app.email, "password": PASSWORD})
+        assert status == 200
+        status, me = await again.rest("GET", "/v1/me")
+        assert (status, me["email"], me["name"]) == (200, app.email, "Ann")
+
+
+async def test_completing_a_goal_moves_the_stats(running: Running) -> None:
+    async with signed_up(running.node.url) as app:
+        goal = (await app.surely("goal.create", {"title": "Swim"}))["goal"]
+        await app.surely("goal.complete", {"goal_id": goal["id"]})
+        _, me = await app.rest("GET", "/v1/me")
+        assert me["stats"] == {"goals_completed": 1, "streak_days": 1, "total_progress": 100.0}
+        await app.surely("goal.reopen", {"goal_id": goal["id"]})
+        _, me = await app.rest("GET", "/v1/me")
+        assert me["stats"]["goals_completed"] == 0
+
+
+async def test_the_same_key_over_rest_and_socket_has_one_effect(running: Running) -> None:
+    async with signed_up(running.node.url) as app:
+        cid = str(uuid.uuid4())
+        status, made = await app.rest("POST", "/v1/goals", {"title": "Once"}, **{"Idempotency-Key": cid})
+        assert status == 201
+        ack = await app.surely("goal.create", {"cid": cid, "title": "Once"})
+        assert ack["goal"] == made["goal"]
+        ack = await app.command("goal.create", {"cid": cid, "title": "Twice"})
+        assert ack["error"]["code"] == "conflict.cid"
+        status, refused = await app.rest("POST", "/v1/goals", {"title": "Thrice"}, **{"Idempotency-Key": cid})
+        assert (status, refused["code"]) == (409, "conflict.cid")
+        assert len([event for event in await app.whole_log() if event["type"] == "goal.created"]) == 1
+
+
+async def test_signing_out_closes_the_sockets_of_that_device_alone(running: Running) -> None:
+    async with signed_up(running.node.url) as app:
+        other = App(running.node.url, email=app.email)
+        _, other.tokens = await other.rest("POST", "/v1/auth/login", {"email": app.email, "password": PASSWORD})
+        await other.connect()
+        status, _ = await other.rest("POST", "/v1/auth/logout")
+        assert status in {200, 204}
+        await _closed(other)
+        assert other.closings[-1]["code"] == "auth.revoked"
+        status, refused = await other.rest("GET", "/v1/me")
+        assert (status, refused["code"]) == (401, "auth.revoked")
+        assert (await app.surely("goal.create", {"title": "Still here"}))["ok"]
+
+
+async def _closed(app: App) -> None:
+    async with asyncio.timeout(1.0):
+        while app._socket is not None and app._socket.connected:  # noqa: ASYNC110 - the client has no event for it
+            await asyncio.sleep(0.02)
