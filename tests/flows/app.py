@@ -125,11 +125,18 @@ class App:
 
     async def until(self, seen: Any, *, within: float = 60.0) -> Any:
         """The first event `seen` says yes to, past or to come; reconnects as long as it takes."""
+        return await self._among(self.events, seen, within)
+
+    async def until_signal(self, text: str, *, within: float = 20.0) -> Any:
+        """The first delta that says this."""
+        return await self._among(self.signals, lambda signal: text in signal["data"].get("text", ""), within)
+
+    async def _among(self, kept: list[dict[str, Any]], seen: Any, within: float) -> Any:
         async with asyncio.timeout(within):
             while True:
-                for event in self.events:
-                    if seen(event):
-                        return event
+                for one in kept:
+                    if seen(one):
+                        return one
                 if self._socket is None or not self._socket.connected:
                     await self._come_back()
                 async with self._heard:

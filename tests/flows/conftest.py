@@ -1,6 +1,7 @@
 """One running node for the flow tests that don't break it."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,17 +24,33 @@ class Running:
     database: str
 
 
+@asynccontextmanager
+async def _running(
+    mongo: ReplicaSet, valkey: Valkey, database: str, tmp_path: Path, **more: str
+) -> AsyncIterator[Running]:
+    async with scripted_model(otherwise=asked()) as model:
+        settings = {
+            "LIFEBUDDY_MONGO_DATABASE": database,
+            "OPENAI_BASE_URL": model.url,
+            "OPENAI_API_KEY": "scripted",
+        }
+        async with node(tmp_path / "node", mongo.url, valkey.url, **settings, **more) as server:
+            yield Running(server, model, mongo, valkey, database)
+
+
 @pytest_asyncio.fixture
 async def running(mongo: ReplicaSet, valkey: Valkey, database: str, tmp_path: Path) -> AsyncIterator[Running]:
-    async with (
-        scripted_model(otherwise=asked()) as model,
-        node(
-            tmp_path / "node",
-            mongo.url,
-            valkey.url,
-            LIFEBUDDY_MONGO_DATABASE=database,
-            OPENAI_BASE_URL=model.url,
-            OPENAI_API_KEY="scripted",
-        ) as server,
-    ):
-        yield Running(server, model, mongo, valkey, database)
+    async with _running(mongo, valkey, database, tmp_path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def running_impatient(mongo: ReplicaSet, valkey: Valkey, database: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """A node that waits seconds for its model, not minutes."""
+    impatient = {
+        "LIFEBUDDY_MODEL_FIRST_TOKEN_SECONDS": "1.5",
+        "LIFEBUDDY_MODEL_BETWEEN_TOKENS_SECONDS": "1.5",
+        "LIFEBUDDY_MODEL_WHOLE_SECONDS": "10",
+    }
+    async with _running(mongo, valkey, database, tmp_path, **impatient) as running:
+        yield running
