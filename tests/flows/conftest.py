@@ -1,10 +1,12 @@
-"""One running node for the flow tests that don't break it."""
+"""Running nodes for the flow tests: one for all tests of a module, each with users of its own."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from scripts.embedded.mongo import ReplicaSet
@@ -22,35 +24,37 @@ class Running:
     mongo: ReplicaSet
     valkey: Valkey
     database: str
+    directory: Path
 
 
 @asynccontextmanager
-async def _running(
-    mongo: ReplicaSet, valkey: Valkey, database: str, tmp_path: Path, **more: str
-) -> AsyncIterator[Running]:
+async def _running(mongo: ReplicaSet, valkey: Valkey, directory: Path, **more: str) -> AsyncIterator[Running]:
+    database = f"flow_{uuid.uuid4().hex[:12]}"
     async with scripted_model(otherwise=asked()) as model:
-        settings = {
-            "LIFEBUDDY_MONGO_DATABASE": database,
-            "OPENAI_BASE_URL": model.url,
-            "OPENAI_API_KEY": "scripted",
-        }
-        async with node(tmp_path / "node", mongo.url, valkey.url, **settings, **more) as server:
-            yield Running(server, model, mongo, valkey, database)
+        settings = {"LIFEBUDDY_MONGO_DATABASE": database, "OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "scripted"}
+        async with node(directory, mongo.url, valkey.url, **settings, **more) as server:
+            yield Running(server, model, mongo, valkey, database, directory)
 
 
-@pytest_asyncio.fixture
-async def running(mongo: ReplicaSet, valkey: Valkey, database: str, tmp_path: Path) -> AsyncIterator[Running]:
-    async with _running(mongo, valkey, database, tmp_path) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """A node without limits to speak of, that waits seconds for its model, not minutes."""
+    impatient = {
+        "LIFEBUDDY_MODEL_FIRST_TOKEN_SECONDS": "2",
+        "LIFEBUDDY_MODEL_BETWEEN_TOKENS_SECONDS": "2",
+        "LIFEBUDDY_MODEL_WHOLE_SECONDS": "20",
+    }
+    async with _running(mongo, valkey_session, tmp_path_factory.mktemp("node"), **impatient) as running:
         yield running
 
 
-@pytest_asyncio.fixture
-async def running_impatient(mongo: ReplicaSet, valkey: Valkey, database: str, tmp_path: Path) -> AsyncIterator[Running]:
-    """A node that waits seconds for its model, not minutes."""
-    impatient = {
-        "LIFEBUDDY_MODEL_FIRST_TOKEN_SECONDS": "1.5",
-        "LIFEBUDDY_MODEL_BETWEEN_TOKENS_SECONDS": "1.5",
-        "LIFEBUDDY_MODEL_WHOLE_SECONDS": "10",
-    }
-    async with _running(mongo, valkey, database, tmp_path, **impatient) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running_limited(
+    mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """A node with the limits people meet."""
+    directory = tmp_path_factory.mktemp("limited")
+    async with _running(mongo, valkey_session, directory, LIFEBUDDY_LIMITS_SCALE="1") as running:
         yield running

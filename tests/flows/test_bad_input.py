@@ -15,7 +15,7 @@ import pytest
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]  # a process starts
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]  # a process starts
 FLOOD = 10_000
 GROWTH_MB = 150
 
@@ -60,11 +60,10 @@ BAD_COMMANDS: list[tuple[Any, ...]] = [
     ("goal.create", {"cid": "CID", "title": ""}, "invalid"),
     ("goal.create", {"cid": "CID", "title": "x" * 400}, "invalid"),
     ("goal.progress", {"cid": "CID", "goal_id": {"$gt": ""}, "progress": 5}, "invalid"),
-    ("goal.progress", {"cid": "CID", "goal_id": "0" * 36, "progress": 1e400}, "invalid"),
+    ("goal.progress", {"cid": "CID", "goal_id": "0" * 36, "progress": 1e30}, "invalid"),
     ("no.such", {"cid": "CID"}, "invalid.command"),
     ("reply.finish", {"cid": "CID"}, "invalid.command"),
     ("account.open", {"cid": "CID"}, "invalid.command"),
-    ("__class__", {}, "invalid.command"),
     ("sync", {"since": -1}, "invalid"),
     ("sync", {"since": 10**30}, "invalid"),
     ("chat.history", {"limit": 10_000}, "invalid"),
@@ -88,7 +87,7 @@ async def test_bad_commands_get_their_code_and_change_nothing(running: Running) 
         assert "Traceback" not in running.node.output
 
 
-@pytest.mark.parametrize("name", ["connect", "disconnect", "connect_error", "__disconnect_final"])
+@pytest.mark.parametrize("name", ["connect", "disconnect", "connect_error", "__disconnect_final", "__class__"])
 async def test_reserved_names_from_a_client_are_protocol_errors(running: Running, name: str) -> None:
     async with signed_up(running.node.url) as app, raw_socket(app) as socket:
         await socket.send_str(f"42{json.dumps([name, {'token': 'x'}, {}])}")
@@ -122,8 +121,9 @@ async def test_a_frame_over_a_mebibyte_closes_with_1009(running: Running) -> Non
         assert socket.close_code == 1009
 
 
-async def test_ten_thousand_commands_at_once(running: Running) -> None:
+async def test_ten_thousand_commands_at_once(running_limited: Running) -> None:
     """Each is answered, once; what was accepted is in the log once; memory stays where it was."""
+    running = running_limited
     async with signed_up(running.node.url) as app, raw_socket(app) as socket:
         before = _memory_mb(running.node.pid)
         sending = asyncio.create_task(_flood(socket), name="flood")

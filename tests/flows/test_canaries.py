@@ -1,7 +1,6 @@
 """What is private shows nowhere: not in the database, not in Valkey, not in logs, not in metrics, not in files."""
 
 import uuid
-from pathlib import Path
 
 import aiohttp
 import bson
@@ -13,14 +12,14 @@ from tests.flows.app import PASSWORD, App
 from tests.flows.conftest import Running
 from tests.scripted_model import calls_then_says, says
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]  # a process starts
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]  # a process starts
 
 
 def canary(what: str) -> str:
     return f"canary{what}{uuid.uuid4().hex[:10]}"
 
 
-async def test_no_planted_canary_is_found(running: Running, tmp_path: Path) -> None:
+async def test_no_planted_canary_is_found(running: Running) -> None:
     kinds = ("mail", "name", "goal", "unit", "note", "said", "cut", "tool", "bad", "device", "query")
     planted = {what: canary(what) for what in kinds}
     secrets = [*planted.values(), PASSWORD]
@@ -41,7 +40,7 @@ async def test_no_planted_canary_is_found(running: Running, tmp_path: Path) -> N
         "valkey": [one for one in secrets if one.encode() in await _raw_valkey(running)],
         "log": [one for one in secrets if one in running.node.output],
         "metrics": [one for one in secrets if one in metrics],
-        "files": [one for one in secrets for path in (tmp_path / "node").rglob("*") if path.is_file() and one.encode() in path.read_bytes()],
+        "files": [one for one in secrets for path in running.directory.rglob("*") if path.is_file() and one.encode() in path.read_bytes()],
     }  # fmt: skip
     assert not any(found.values()), found
     assert app.tokens["user_id"].encode() in database, "the scan read nothing"

@@ -6,9 +6,13 @@ import pytest
 
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
-from tests.scripted_model import calls_then_says, says
+from tests.scripted_model import calls, says
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]  # a process starts, and providers are waited for
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(90),
+]  # a process starts, and providers are waited for
 
 ENDS = [
     ("slow: good morning", "complete", None, "You said: slow: good morning"),
@@ -24,8 +28,8 @@ ENDS = [
 ]
 
 
-async def test_every_end_of_a_model_is_a_message_that_says_so(running_impatient: Running) -> None:
-    async with signed_up(running_impatient.node.url) as app:
+async def test_every_end_of_a_model_is_a_message_that_says_so(running: Running) -> None:
+    async with signed_up(running.node.url) as app:
         for text, state, problem, begins in ENDS:
             sent = await app.surely("chat.send", {"text": text})
             reply = await app.replied(sent["reply_id"])
@@ -37,21 +41,21 @@ async def test_every_end_of_a_model_is_a_message_that_says_so(running_impatient:
         log = await app.whole_log()
         assert not [event for event in log if event["type"].startswith("goal.")]
         assert len([event for event in log if event["type"] == "message.added"]) == 2 * len(ENDS)
-        assert "Traceback" not in running_impatient.node.output
+        assert "Traceback" not in running.node.output
 
 
 async def test_the_models_tools_are_the_users_own_commands(running: Running) -> None:
     async with signed_up(running.node.url) as ann, signed_up(running.node.url) as eve:
         foreign = (await ann.surely("goal.create", {"title": "Ann's goal"}))["goal"]
-        running.model.script(calls_then_says(("complete_goal", {"goal": foreign["id"]})), says("That is not yours."))
+        running.model.script(calls(("complete_goal", {"goal": foreign["id"]})), says("That is not yours."))
         assert (await _talk(eve, "complete it"))["text"] == "That is not yours."
         assert "not_found" in running.model.prompt()[-1]["content"]
-        running.model.script(calls_then_says(("create_goal", {"title": "Swim"})), says("Written down."))
+        running.model.script(calls(("create_goal", {"title": "Swim"})), says("Written down."))
         await _talk(eve, "I want to swim")
         goal = next(event["data"]["goal"] for event in await eve.whole_log() if event["type"] == "goal.created")
         running.model.script(
-            calls_then_says(("record_progress", {"goal": goal["id"], "progress": 30})),
-            calls_then_says(("complete_goal", {"goal": goal["id"]})),
+            calls(("record_progress", {"goal": goal["id"], "progress": 30})),
+            calls(("complete_goal", {"goal": goal["id"]})),
             says("Well done."),
         )
         await _talk(eve, "I have swum")
@@ -66,7 +70,7 @@ async def test_the_models_tools_are_the_users_own_commands(running: Running) -> 
 async def test_stopping_over_the_socket_keeps_what_was_said(running: Running) -> None:
     async with signed_up(running.node.url) as app:
         sent = await app.surely("chat.send", {"text": "long: tell me all"})
-        await app.until_signal("One step")
+        await app.until_signal("step")
         ack = await app.surely("chat.stop", {"message_id": sent["message_id"]})
         reply = await app.replied(sent["reply_id"])
         assert ack["message_id"] == sent["reply_id"]

@@ -11,6 +11,7 @@ from tests.flows.conftest import Running
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(60),  # processes start
     pytest.mark.skipif(not (JS / "node_modules").exists(), reason="scripts/test installs the JavaScript clients"),
 ]

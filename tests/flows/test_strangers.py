@@ -12,7 +12,7 @@ from tests.flows.conftest import Running
 from transport.rest import chat, goals, health, profile
 from transport.rest.middleware import PUBLIC as OPEN_ROUTES
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # a process starts
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # a process starts
 
 AUTH_ROUTES = [
     ("POST", "/v1/auth/logout"),
