@@ -251,6 +251,7 @@ async def run(settings: Settings) -> None:
         print(f"ready http://{settings.host}:{settings.port}", flush=True)
         if inside.model is not None:
             await inside.model.warm()
+            _calm_the_collector()
         await stop.wait()
         try:
             async with asyncio.timeout(settings.drain_seconds):

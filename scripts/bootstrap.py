@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,9 +48,7 @@ def _install(locks: list[str]) -> int:
 
 
 def _make_venv() -> None:
-    try:
-        venv.create(VENV, with_pip=True, clear=VENV.exists(), symlinks=True)
-    except (OSError, subprocess.CalledProcessError):
+    if not _run(Path(sys.executable), "-m", "venv", "--clear", str(VENV)):
         sys.exit("This Python cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv")
 
 

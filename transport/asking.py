@@ -5,6 +5,8 @@ from pathlib import PurePath
 from traceback import walk_tb
 from typing import Any, Protocol
 
+from transport.tokens import Identity
+
 
 class Session(Protocol):
     """A reference to a user's session actor, wherever it lives."""
@@ -19,16 +21,6 @@ class Sessions(Protocol):
     """The directory: user → session."""
 
     def session(self, user_id: str) -> Session: ...
-
-
-class Identity(Protocol):
-    """Who a token speaks for, and in which login session."""
-
-    @property
-    def user_id(self) -> str: ...
-
-    @property
-    def session_id(self) -> str: ...
 
 
 Identify = Callable[[str], Awaitable[Identity]]

@@ -13,7 +13,7 @@ from actors.runtime.envelope import Refused
 from actors.runtime.ref import Ref
 
 LAST_WORDS = 1.0
-"""Seconds a cancelled task has to come to its end; then it is left alone, and named."""
+"""Seconds a cancelled task has to come to its end; then it is waited for no longer."""
 
 
 class ChildEnded(msgspec.Struct, frozen=True):

@@ -46,8 +46,10 @@ class Cids(msgspec.Struct):
         A UUIDv7 made after every forgotten one can't be one of them: exact, whatever clocks do, since only the
         times written in the cids themselves are compared.
         """
+        if self.forgotten < 0:
+            return False
         made = milliseconds(cid)
-        return self.forgotten >= 0 and (made is None or made <= self.forgotten)
+        return made is None or made <= self.forgotten
 
 
 def _key(by: str, cid: str) -> bytes:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
@@ -12,59 +12,20 @@ import msgspec
 
 from actors.runtime.actor import Actor, ChildEnded
 from actors.runtime.cids import Cids
-from actors.runtime.envelope import CidConflict, Overloaded, Refused, Unavailable
+from actors.runtime.envelope import CidConflict, Overloaded, Unavailable
 from actors.runtime.ids import uuid7
 from actors.runtime.journal import Happened, Journal, Outside, Taken, Unsettled
+from actors.runtime.orders import Accepted, CaughtUp, Decided, Order, Stamp, TooMuch
 from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Snapshot
+
+__all__ = ["Accepted", "Decided", "Journaled", "Order", "Stamp", "TooMuch"]
 
 S = TypeVar("S")
 DECIDE_AGAIN = 3
-FAR_BEHIND = 5 * MAX_EVENTS
-"""Events without rows beyond which nothing new is taken on."""
-_MILLISECOND = timedelta(milliseconds=1)
-_EARLIEST = datetime.fromtimestamp(0, UTC)
+FAR_BEHIND = 5 * MAX_EVENTS  # without rows: beyond, nothing new is taken on
+_EARLIEST, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
 _PROJECTION, _SNAPSHOT = "projection", "snapshot"
 _ENCODER = msgspec.msgpack.Encoder()
-
-
-class Order(msgspec.Struct, frozen=True):
-    """A command with its author and the author's cid: the same cid again has no second effect."""
-
-    by: str
-    cid: str
-    command: Any
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """A command is in the log; `seq` is the head it left. `repeated`: it had been accepted before."""
-
-    seq: int
-    answer: Any
-    repeated: bool = False
-
-
-class Stamp(msgspec.Struct, frozen=True):
-    """What a pure decision needs from the world: the time, the seq its first event gets, and fresh ids."""
-
-    at: datetime
-    seq: int
-    new_id: Callable[[], str]
-
-
-class Decided(msgspec.Struct, frozen=True):
-    """What a command leads to: its events, and the answer its author gets (and gets again for the same cid)."""
-
-    events: Sequence[Any]
-    answer: Any
-
-
-class CaughtUp(msgspec.Struct, frozen=True):
-    """The actor's own message: what another activation wrote was folded in, its rows and effects are ours now."""
-
-
-class TooMuch(Refused):
-    code = "too_large"
-    message = "This would change more at once than can be kept together."
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -93,7 +54,7 @@ class Journaled(Actor, Generic[S]):
         self._kept_at = 0
         self._behind: list[Happened] = []
 
-    # What a subclass says about itself; none of these may await.
+    # What a subclass says about itself. It may name its children as it likes, except "projection" and "snapshot".
 
     def initial(self) -> S:
         """The state before the first event."""
@@ -137,14 +98,13 @@ class Journaled(Actor, Generic[S]):
         self.settle()
 
     async def receive(self, message: Any) -> Any:
-        match message:
-            case Order():
-                return await self.accept(message)
-            case ChildEnded(name="projection" | "snapshot"):
-                return await self._followed(message)
-            case CaughtUp():
-                await self._project([])
-                return self.settle()
+        if isinstance(message, Order):
+            return await self.accept(message)
+        if isinstance(message, ChildEnded) and message.name in {_PROJECTION, _SNAPSHOT}:
+            return await self._followed(message)
+        if isinstance(message, CaughtUp):
+            await self._project([])
+            return self.settle()
         await self._serve_only_what_is_ours()
         return await self.answer(message)
 
@@ -159,13 +119,13 @@ class Journaled(Actor, Generic[S]):
             known = await self._known(order, digest)
             if known is not None:
                 return known
-            at = max(_whole(self.outside.timers.now()), self._at + _MILLISECOND)
-            decided = self.decide(order, Stamp(at, self.seq + 1, partial(uuid7, at)))
+            stamp = self._stamp()
+            decided = self.decide(order, stamp)
             if not decided.events:
                 return Accepted(self.seq, decided.answer)
-            happened = [Happened(seq, at, event) for seq, event in enumerate(decided.events, self.seq + 1)]
+            happened = [Happened(seq, stamp.at, event) for seq, event in enumerate(decided.events, stamp.seq)]
             state = self._folded(happened)
-            document = self._document(order, digest, decided, at)
+            document = self._document(order, digest, decided, stamp)
             if await self._append(document):
                 self._adopt(document, state)
                 await self._follow(happened)
@@ -188,20 +148,25 @@ class Journaled(Actor, Generic[S]):
 
     async def _known(self, order: Order, digest: bytes) -> Accepted | None:
         """The first answer, when this author's cid was accepted before. Raises CidConflict for another request."""
-        s = self._cids.find(order.by, order.cid)
+        document, s = None, self._cids.find(order.by, order.cid)
         if s is not None:
-            document = await self.outside.log.at(self.address, s)
-            if document is None:
+            with contextlib.suppress(Unavailable):
+                document = await self.outside.log.at(self.address, s)
+            if document is None:  # it was accepted: nobody may hear now that nothing has happened
                 raise Unavailable(effect="unknown", retry_after_ms=500)
         elif self._cids.may_be_older(order.cid):
             document = await self.outside.log.find(self.address, order.by, order.cid)
-        else:
-            document = None
         if document is None:
             return None
         if document.digest != digest:
             raise CidConflict
         return Accepted(document.last, self.outside.codec.answer(document.body), repeated=True)
+
+    def _stamp(self) -> Stamp:
+        """The time goes forward from event to event, to the millisecond, whatever the clock does."""
+        now = self.outside.timers.now()
+        at = max(now.replace(microsecond=now.microsecond // 1000 * 1000), self._at + _MILLISECOND)
+        return Stamp(at, self.seq + 1, partial(uuid7, at))
 
     def _folded(self, happened: Sequence[Happened]) -> S:
         state = self.state
@@ -209,13 +174,13 @@ class Journaled(Actor, Generic[S]):
             state = self.fold(state, one)
         return state
 
-    def _document(self, order: Order, digest: bytes, decided: Decided, at: datetime) -> Document:
+    def _document(self, order: Order, digest: bytes, decided: Decided, stamp: Stamp) -> Document:
         n, body = len(decided.events), self.outside.codec.pack(decided.events, decided.answer)
         if n > MAX_EVENTS or len(body) > MAX_BODY:
             raise TooMuch
         self._writes += 1
         w = f"{self._w}/{self._writes}"
-        return Document(self.address, self.seq + 1, n, order.by, order.cid, digest, w, at, body)
+        return Document(self.address, stamp.seq, n, order.by, order.cid, digest, w, stamp.at, body)
 
     async def _append(self, document: Document) -> bool:
         """False: another's document was there; it is folded in now, and the command is to be decided again."""
@@ -325,11 +290,6 @@ class Journaled(Actor, Generic[S]):
                 happened = self.journal.happened(document)
                 self._adopt(document, self._folded(happened))
                 self._behind += [one for one in happened if one.seq > projected]
-
-
-def _whole(at: datetime) -> datetime:
-    """To the millisecond, as the log keeps it."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 async def _write_late(outside: Outside, rows: Sequence[Row], head: Head) -> int:

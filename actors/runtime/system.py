@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -96,7 +98,7 @@ class Cell:
                     raise Unavailable(retry_after_ms=1000)
 
     async def _serve(self) -> None:
-        mailbox, actor = self.mailbox, self.actor
+        mailbox, actor, system = self.mailbox, self.actor, self.system
         while actor.stopping is None:
             envelope = mailbox.take()
             if envelope is None:
@@ -104,34 +106,33 @@ class Cell:
             elif type(envelope.message) is Retire:
                 self._retire(envelope.message)
             elif envelope.reply is None or not envelope.reply.done():
-                await self._handle(envelope)
+                self.handled += 1
+                envelope.begun = True
+                try:
+                    if envelope.trace != self.trace:
+                        self._follow(envelope.trace)
+                    if system.poison:
+                        system.check_poison(actor.address, envelope.message)
+                    envelope.answer(await actor.receive(envelope.message))
+                except BaseException as error:  # noqa: BLE001 - supervision: the asker is told, whatever happens
+                    self._failed(envelope, error)
+
+    def _failed(self, envelope: Envelope, error: BaseException) -> None:
+        """A refusal goes to the asker. A bug ends this actor alone; what is meant for the task ends the task."""
+        if isinstance(error, Refused):
+            envelope.refuse(error.with_traceback(None))
+        elif isinstance(error, Exception):
+            envelope.refuse(Crashed(effect="unknown"))
+            self.actor.stop(self.system.crashed(self, envelope.message, error))
+        else:
+            envelope.refuse(Unavailable(effect="unknown"))
+            raise error
 
     def _retire(self, message: Retire) -> None:
         if message.why is not None:
             self.actor.stop(message.why)
         elif not len(self.mailbox) and self.actor.idle():
             self.actor.stop(Unavailable(retry_after_ms=0))
-
-    async def _handle(self, envelope: Envelope) -> None:
-        self.handled += 1
-        envelope.begun = True
-        message = envelope.message
-        if envelope.trace != self.trace:
-            self._follow(envelope.trace)
-        try:
-            if self.system.poison:
-                self.system.taste(self.actor.address, message)
-            answer = await self.actor.receive(message)
-        except Refused as refusal:
-            envelope.refuse(refusal.with_traceback(None))
-        except asyncio.CancelledError:
-            envelope.refuse(Unavailable(effect="unknown"))
-            raise
-        except Exception as error:  # noqa: BLE001 - supervision: whatever the bug, this actor alone dies of it
-            envelope.refuse(Crashed(effect="unknown"))
-            self.actor.stop(self.system.crashed(self, message, error))
-        else:
-            envelope.answer(answer)
 
     def _follow(self, trace: str | None) -> None:
         """What is logged and sent from here on belongs to that trace."""
@@ -166,6 +167,7 @@ class System:
         self._report = report
         self._cells: dict[str, Cell] = {}
         self._crashes: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._numbers = itertools.count()
         self._tasks = Children("system", self._task_ended)
 
     async def __aenter__(self) -> Self:
@@ -188,7 +190,7 @@ class System:
 
     def ref(self, address: str) -> Ref:
         """The actor of that address, woken by its first message."""
-        return Ref(address, lambda envelope: self.deliver(address, envelope))
+        return Ref(address, partial(self.deliver, address))
 
     def deliver(self, address: str, envelope: Envelope) -> None:
         """Into the mailbox of the address, waking it. Raises Overloaded or Unavailable."""
@@ -229,7 +231,7 @@ class System:
         self._report("actor.crashed", {"address": address, "message": type(message).__name__, "exc_info": error})
         return Crashed(retry_after_ms=int(backoff * 1000))
 
-    def taste(self, address: str, message: Any) -> None:
+    def check_poison(self, address: str, message: Any) -> None:
         """Raises Poisoned when the actor died of this very message so often that it is not tried again."""
         cid = getattr(message, "cid", None)
         if cid is not None and self.poison.get((address, cid), 0) >= POISON_AFTER:
@@ -251,7 +253,7 @@ class System:
         if before is None and len(self._cells) >= self.limits.awake:
             raise Overloaded(retry_after_ms=1000)
         cell = self._cells[address] = Cell(self, self._make(address), before)
-        self._tasks.spawn(f"{address}#{id(cell)}", cell.run(), context=Context())
+        self._tasks.spawn(f"{address}#{next(self._numbers)}", cell.run(), context=Context())
         return cell
 
     async def _sweep(self) -> None:

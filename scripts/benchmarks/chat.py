@@ -49,12 +49,7 @@ async def both(setting: Setting, users: int) -> AsyncIterator[dict[str, Side]]:
     stack = await setting.stack()
     async with AsyncExitStack() as opened:
         silent = await opened.enter_async_context(silent_model())
-        variables = {
-            **stack.variables,
-            **silent,
-            "LIFEBUDDY_DATA": str(setting.directory / "node"),
-            "LIFEBUDDY_LIMITS_SCALE": "1000000",
-        }
+        variables = {**await setting.node_variables("node"), **silent, "LIFEBUDDY_LIMITS_SCALE": "1000000"}
         ours = await opened.enter_async_context(node(setting.directory / "node.log", variables))
         theirs = await opened.enter_async_context(
             stock(setting.directory / "stock.log", stack.variables["LIFEBUDDY_MONGO_URL"])

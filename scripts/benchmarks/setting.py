@@ -26,3 +26,8 @@ class Setting:
                 embedded_stack(settings, lambda _: None, models=False),
             )
         return self._stack
+
+    async def node_variables(self, name: str) -> dict[str, str]:
+        """Settings of a node with a database and secrets of its own: what one bench leaves owed disturbs no other."""
+        own = {"LIFEBUDDY_DATA": str(self.directory / name), "LIFEBUDDY_MONGO_DATABASE": name}
+        return {**(await self.stack()).variables, **own}

@@ -11,7 +11,7 @@ from scripts.benchmarks.venv import figures
 
 
 async def wake(setting: Setting) -> Sequence[Row]:
-    variables = {**(await setting.stack()).variables, "LIFEBUDDY_DATA": str(setting.directory / "waking")}
+    variables = await setting.node_variables("waking")
     argv = (sys.executable, "-m", "scripts.benchmarks.contenders.wakes", str(setting.rounds))
     told = await figures(*argv, environment=variables)
     what = "a session, log 2,000 long, snapshot 188 old (time)"
@@ -20,7 +20,7 @@ async def wake(setting: Setting) -> Sequence[Row]:
 
 async def ready(setting: Setting) -> Sequence[Row]:
     """A node starts over and over on what the one before it left; the first, which makes the schema, is not counted."""
-    variables = {**(await setting.stack()).variables, "LIFEBUDDY_DATA": str(setting.directory / "starting")}
+    variables = await setting.node_variables("starting")
     took: list[float] = []
     for number in range(setting.rounds + 1):
         began = time.monotonic()

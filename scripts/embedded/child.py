@@ -23,7 +23,7 @@ class Child:
     """Not bound to an event loop: one loop may start it and another may stop it.
 
     It stands in its own session, so Ctrl-C in a terminal reaches only the owner, which stops its children in order.
-    What it prints goes to the log file; without one, its standard output is for the owner, its errors are shown.
+    What it prints goes to the log file; without one, its owner writes its input and reads its output, errors are shown.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Child:
         with self._output() as log, os.fdopen(told) as running:
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), str(tell), *self._argv],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if log is None else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if log is None else log,
                 stderr=log,
                 env=self._environment,

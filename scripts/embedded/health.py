@@ -87,8 +87,9 @@ def _refusal(refusal: urllib.error.HTTPError) -> str:
         said = json.loads(refusal.read())
     except ValueError:
         return f"answers {refusal.code}"
-    states = said.items() if isinstance(said, dict) else ()
-    missed = [name for name, part in states if isinstance(part, dict) and part.get("state") not in {"ok", "off", None}]
+    parts = said.get("parts") if isinstance(said, dict) else None
+    states = parts.items() if isinstance(parts, dict) else ()
+    missed = [name for name, part in states if isinstance(part, dict) and part.get("state") not in {"ok", "off"}]
     return f"answers {refusal.code}" + (f": {', '.join(missed)}" if missed else "")
 
 

@@ -2,14 +2,11 @@
 
 import asyncio
 import os
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from importlib import import_module
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rich.console import Console
 
@@ -18,10 +15,9 @@ from config.settings import Settings, variable
 from scripts.embedded.child import Child, StartError
 from scripts.embedded.ports import PortError, is_free
 from scripts.embedded.run_file import sole_run, write_run
+from scripts.embedded.server_child import Server, preloaded_server
 from scripts.embedded.stack import Stack, embedded_stack
 
-SERVER = Path(__file__).parents[2] / "server.py"
-READY_WITHIN = 60.0  # seconds
 OVERSTAY = 5.0  # seconds after the drain limit until the server is killed
 WATCH_EVERY, TRY_AGAIN_AFTER = 0.5, 5.0  # seconds
 
@@ -36,17 +32,18 @@ async def run_machine(settings: Settings, arguments: Sequence[str], *, models: b
         _check_port(settings)
         read_master_key(settings)
         read_signing_keys(settings)
+        server = await opened.enter_async_context(preloaded_server(arguments))
         tabling = opened.enter_context(_imported("scripts.embedded.table"))
         stack = await opened.enter_async_context(embedded_stack(settings, console.print, models=models))
         opened.callback(console.print, "stopping Valkey and MongoDB …")
         await opened.enter_async_context(_kept_up(stack, console))
-        server, lines = await opened.enter_async_context(_server(settings, stack, arguments, console))
-        url = await _until_ready(server, lines)
-        write_run(settings.data, _run(stack, url, server))
+        await opened.enter_async_context(_drained(server, settings, console))
+        url = await server.until_ready(_told(settings, stack))
+        write_run(settings.data, _run(stack, url, server.child))
         await (await tabling).print_table(console, stack)
         console.print(_closing_words(settings, time.monotonic() - began))
         print(f"ready {url}", flush=True)
-        return await _follow(server, lines)
+        return await server.follow()
 
 
 @contextmanager
@@ -65,69 +62,24 @@ def _check_port(settings: Settings) -> None:
         raise PortError(f"port {settings.port} is taken; start with: scripts/run --port {free}")
 
 
-@asynccontextmanager
-async def _server(
-    settings: Settings,
-    stack: Stack,
-    arguments: Sequence[str],
-    console: Console,
-) -> AsyncIterator[tuple[Child, asyncio.StreamReader]]:
-    """The server and what it prints, line by line; drained at the end, its last lines shown."""
-    told = stack.variables | {
+def _told(settings: Settings, stack: Stack) -> dict[str, str]:
+    own = {
         variable("host"): settings.host,
         variable("port"): str(settings.port),
         variable("data"): str(settings.data),
     }
-    server = Child("server", [sys.executable, str(SERVER), *arguments], None, os.environ | told)
-    async with _lines(server.start()) as lines:
-        try:
-            yield server, lines
-        finally:
-            if server.alive:
-                console.print("draining the server (again Ctrl-C: kill it) …")
-                patience = settings.drain_seconds + OVERSTAY
-                gentle, _ = await asyncio.gather(server.stop(patience), _pass_on(lines))
-                console.print("drained" if gentle else "[red]the server overstayed and was killed[/]")
+    return stack.variables | own
 
 
 @asynccontextmanager
-async def _lines(started: subprocess.Popen[bytes]) -> AsyncIterator[asyncio.StreamReader]:
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
-    pipe: IO[bytes] | None = started.stdout
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
+async def _drained(server: Server, settings: Settings, console: Console) -> AsyncIterator[None]:
     try:
-        yield reader
+        yield
     finally:
-        transport.close()
-
-
-async def _pass_on(lines: asyncio.StreamReader) -> None:
-    while line := await lines.readline():
-        print(line.decode(errors="replace"), end="", flush=True)
-
-
-async def _until_ready(server: Child, lines: asyncio.StreamReader) -> str:
-    try:
-        async with asyncio.timeout(READY_WITHIN):
-            while line := await lines.readline():
-                if line.startswith(b"ready "):
-                    return line.decode().split()[1]
-                print(line.decode(errors="replace"), end="", flush=True)
-    except TimeoutError:
-        raise StartError(f"the server was not ready in {READY_WITHIN:.0f} s") from None
-    raise StartError(f"the server ended with {await _ended(server)} before it was ready")
-
-
-async def _follow(server: Child, lines: asyncio.StreamReader) -> int:
-    await _pass_on(lines)
-    return await _ended(server)
-
-
-async def _ended(server: Child) -> int:
-    while server.alive:  # noqa: ASYNC110  # no event tells of another process
-        await asyncio.sleep(0.02)
-    return server.exit_code or 0
+        if server.child.alive:
+            console.print("draining the server (again Ctrl-C: kill it) …")
+            gentle = await server.drain(settings.drain_seconds + OVERSTAY)
+            console.print("drained" if gentle else "[red]the server overstayed and was killed[/]")
 
 
 @asynccontextmanager

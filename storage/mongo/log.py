@@ -1,6 +1,8 @@
 """The log in MongoDB: one command is one document, written in node-wide group commits, sealed as a whole."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 from zlib import crc32
@@ -21,6 +23,7 @@ from storage.sealing import Sealing, Unsealable
 LOG: Final = "event_log"
 SNAPSHOTS: Final = "snapshots"
 LANES: Final = 2
+READERS: Final = 32
 MAX_DOCUMENT: Final = MAX_BODY + 16_384
 MAX_SNAPSHOT: Final = 15_000_000
 
@@ -34,6 +37,7 @@ class MongoLog:
         self._log = kept(database, LOG)
         self._snapshots = kept(database, SNAPSHOTS)
         self._heads = kept(database, "heads")
+        self._readers = asyncio.Semaphore(READERS)
         send, probe = batches(database, "insert", LOG, KEPT), probes(database)
         self.lanes = [
             Lane(f"{LOG} {number}", send, probe=probe, report=report, limits=limits) for number in range(LANES)
@@ -77,7 +81,7 @@ class MongoLog:
 
     async def read(self, address: str, after: int, limit: int) -> Sequence[Document]:
         query = queries.documents_after(address, after)
-        with reachable():
+        async with self._reading():
             found = await query.find(self._log, limit).to_list()
         return [await self._decode(stored) for stored in found]
 
@@ -85,14 +89,14 @@ class MongoLog:
         return await self._one(queries.document_of(address, by, cid))
 
     async def head(self, address: str) -> Head | None:
-        with reachable():
+        async with self._reading():
             found = await self._heads.find_one(queries.by_id("heads", address).filter)
         if found is None:
             return None
         return Head(address, found["seq"], found.get("owed_at"), found.get("due_at"))
 
     async def snapshot(self, address: str) -> Snapshot | None:
-        with reachable():
+        async with self._reading():
             found = await self._snapshots.find_one(queries.by_id(SNAPSHOTS, address).filter)
         if found is None:
             return None
@@ -118,8 +122,15 @@ class MongoLog:
                 upsert=True,
             )
 
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
+        """However many actors wake at once, connections remain for the lanes. One that waits is an actor that waits."""
+        async with self._readers:
+            with reachable():
+                yield
+
     async def _one(self, query: Query) -> Document | None:
-        with reachable():
+        async with self._reading():
             found = await self._log.find_one(query.filter)
         return None if found is None else await self._decode(found)
 

@@ -12,9 +12,10 @@ def stop(_: int, __: FrameType | None) -> None:
     sys.exit(0)
 
 
-signal.signal(signal.SIGTERM, stop)
-print("given", *sys.argv[1:], os.environ["LIFEBUDDY_EMBEDDED"], flush=True)
-if "--fail" in sys.argv:
-    sys.exit(3)
-print(f"ready http://127.0.0.1:{os.environ['LIFEBUDDY_PORT']}", flush=True)
-time.sleep(60)
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
+    print("given", *sys.argv[1:], os.environ["LIFEBUDDY_EMBEDDED"], flush=True)
+    if "--fail" in sys.argv:
+        sys.exit(3)
+    print(f"ready http://127.0.0.1:{os.environ['LIFEBUDDY_PORT']}", flush=True)
+    time.sleep(60)

@@ -20,8 +20,8 @@ from scripts.left_behind import marked
 ROOT = Path(__file__).parents[2]
 PROGRAM = f"""
 from pathlib import Path
-from scripts.embedded import machine
-machine.SERVER = Path({str(Path(__file__).with_name("pretend_server.py"))!r})
+from scripts.embedded import server_child
+server_child.SERVER = Path({str(Path(__file__).with_name("pretend_server.py"))!r})
 from scripts.embedded.__main__ import app
 app()
 """

@@ -73,7 +73,7 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
 
 
 def _body(path: str) -> dict[str, Any]:
-    return {"progress": 10} if path.endswith("progress") else {}
+    return {"progress": {"progress": 10}, "move": {"parent_id": None}}.get(path.rpartition("/")[2], {})
 
 
 async def _mine(app: App) -> list[Any]:

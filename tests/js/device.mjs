@@ -17,10 +17,10 @@ export async function post(url, path, body, headers = {}) {
 export function connect(url, options) {
   const socket = io(url, { reconnectionDelay: 200, ...options });
   const transport = () => socket.io.engine?.transport?.name;
-  socket.on("connect", () => {
-    print("connect", { transport: transport() });
-    socket.io.engine.on("upgrade", () => print("upgrade", { transport: transport() }));
-  });
+  const watch = () => socket.io.engine.once("upgrade", () => print("upgrade", { transport: transport() }));
+  watch();
+  socket.io.on("reconnect_attempt", () => setImmediate(watch));
+  socket.on("connect", () => print("connect", { transport: transport() }));
   socket.on("disconnect", (reason) => print("disconnect", { reason }));
   socket.on("connect_error", (error) => print("connect_error", { message: error.message, data: error.data }));
   socket.onAny((name, data) => {

@@ -19,6 +19,7 @@ from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Sh
 from actors.runtime.envelope import CidConflict
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
+from transport.tokens import Identity
 
 START = datetime(2025, 11, 22, 20, 3, 51, 123_456, tzinfo=UTC)
 
@@ -185,11 +186,6 @@ class ScriptedMessages:
         return found[:limit]
 
 
-class Someone(msgspec.Struct, frozen=True):
-    user_id: str
-    session_id: str
-
-
 class ScriptedLogins:
     """Tokens are `user/login session`; what a test revokes is over at once."""
 
@@ -197,14 +193,14 @@ class ScriptedLogins:
         self.over: set[str] = set()
         self.watching: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
 
-    async def identify(self, token: str) -> Someone:
+    async def identify(self, token: str) -> Identity:
         user_id, slash, session_id = token.partition("/")
         await asyncio.sleep(0)
         if not slash or not user_id:
             raise Unauthenticated
         if session_id in self.over:
             raise Revoked
-        return Someone(user_id, session_id)
+        return Identity(user_id, session_id, 1, START)
 
     def watch(self, session_id: str, close: Callable[[], None]) -> Callable[[], None]:
         self.watching[session_id].add(close)

@@ -223,17 +223,19 @@ def test_keys_rotate_and_a_withdrawn_one_is_refused_at_once(tokens: Tokens) -> N
 
 async def test_new_keys_are_read_without_a_restart_and_bad_ones_change_nothing(tokens: Tokens) -> None:
     given: list[Keys | None] = [None, Keys("k9", {"k2": OURS, "k9": FOREIGN})]
+    loop, all_read = asyncio.get_running_loop(), asyncio.Event()
 
     def read() -> Keys:
-        keys = given.pop(0) if len(given) > 1 else given[0]
+        if not given:  # both have been read, and what was good has been taken
+            loop.call_soon_threadsafe(all_read.set)
+        keys = given.pop(0) if given else None
         if keys is None:
             raise ValueError("half a file")
         return keys
 
     following = asyncio.create_task(follow(tokens, read, every=0), name="follow")
     async with asyncio.timeout(5):
-        while tokens.jwks()["keys"][-1]["kid"] != "k9":  # noqa: ASYNC110 - a thread reads them
-            await asyncio.sleep(0.01)
+        await all_read.wait()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
     assert jwt.get_unverified_header(tokens.issue(USER, SESSION, 1))["kid"] == "k9"

@@ -9,8 +9,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from actors.ports import GoalRows, MessageRows
-from transport.asking import Identify, Identity, Sessions
+from transport.asking import Identify, Sessions
 from transport.rest.readiness import Readiness
+from transport.tokens import Identity
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -44,7 +45,7 @@ class Doors:
 
 DOORS = web.AppKey("doors", Doors)
 TRACE = web.RequestKey("trace", str)
-IDENTITY: web.RequestKey[Identity] = web.RequestKey("identity", Identity)  # type: ignore[type-abstract] # only its name is used
+IDENTITY = web.RequestKey("identity", Identity)
 CID = web.RequestKey("cid", str)
 PAGE = web.RequestKey("page", str)
 """The origin of the page that asks, when there is one."""

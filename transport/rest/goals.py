@@ -58,6 +58,10 @@ async def change(request: web.Request) -> web.Response:
     return await _command(request, "goal.change")
 
 
+async def move(request: web.Request) -> web.Response:
+    return await _command(request, "goal.move")
+
+
 async def progress(request: web.Request) -> web.Response:
     return await _command(request, "goal.progress")
 
@@ -81,6 +85,7 @@ ROUTES = [
     web.get("/v1/goals/{id}", get),
     web.patch("/v1/goals/{id}", change),
     web.delete("/v1/goals/{id}", remove),
+    web.post("/v1/goals/{id}/move", move),
     web.post("/v1/goals/{id}/progress", progress),
     web.post("/v1/goals/{id}/complete", complete),
     web.post("/v1/goals/{id}/reopen", reopen),

@@ -184,19 +184,24 @@ class Connection:
             self._pump = self._gateway.start(self._run(), f"sockets.pump:{self.id}")
 
     async def _run(self) -> None:
-        """Until nothing waits and nothing is missing. Pulls only when all is written, so a replay stays bounded."""
+        """Until nothing waits and nothing is missing, the connection closes, or it has gone."""
         pause = FIRST_PAUSE
-        while not self.closing and not self.line.gone:
-            if self._waiting:
-                await self._flush()
-            elif not self.cursor.behind:
-                return
-            elif await self._pull():
+        while (self._waiting or self.cursor.behind) and not self.closing and not self.line.gone:
+            if await self._advance():
                 pause = FIRST_PAUSE
-                await self.line.drained()
             else:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _advance(self) -> bool:
+        """Write what waits; only when all is written, pull what is missing, so a replay stays bounded.
+
+        False when the log gave nothing.
+        """
+        if not self._waiting and not await self._pull():
+            return False
+        await self._flush()
+        return True
 
     async def _flush(self) -> None:
         while self._waiting and self.line.room:

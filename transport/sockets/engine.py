@@ -95,8 +95,8 @@ def readable(text: str) -> str:
 def fit(server: socketio.AsyncServer) -> Sockets | None:
     """Put the driver into a server; None when the seam no longer fits and the stock one stays."""
     opened = Sockets()
-    drivers = getattr(server.eio, "_async", None)
-    if not isinstance(drivers, dict) or "websocket" not in drivers:
+    drivers = _drivers(server)
+    if drivers is None:
         log.warning("sockets.stock_driver", reason="python-engineio has no driver table")
         return None
     server.eio._async = {**drivers, "websocket": lambda handler, eio: WebSocket(handler, eio, opened)}  # noqa: SLF001 - the seam
@@ -107,6 +107,12 @@ def let_go(socket: Any) -> None:
     """End the poll a closed connection still has open: python-engineio leaves it waiting for its whole time limit."""
     if socket is not None and socket.closed:
         socket.queue.put_nowait(packet.Packet(packet.NOOP))
+
+
+def _drivers(server: socketio.AsyncServer) -> dict[str, Any] | None:
+    """The table python-engineio takes its driver from, which is not among its public options."""
+    drivers = getattr(server.eio, "_async", None)
+    return drivers if isinstance(drivers, dict) and "websocket" in drivers else None
 
 
 class Line:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 import socketio
@@ -13,6 +14,7 @@ from transport.sockets.engine import Line, fit, let_go, readable
 from transport.sockets.packets import COMMAND, UNREADABLE
 
 _SEPARATOR: Final = "\x1e"
+_UPLOAD_SECONDS: Final = 30.0
 _silent = logging.Logger("socketio")  # noqa: LOG001 - outside the tree on purpose: its tracebacks quote what clients send
 _silent.disabled = True
 
@@ -84,44 +86,53 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         """The aiohttp handler of the path."""
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origin not in self._origins:
-            return web.json_response({"code": "forbidden"}, status=403)
+            return _refuse(HTTPStatus.FORBIDDEN, "forbidden")
         if "j" in request.query:
-            return web.json_response({"code": "unsupported"}, status=415)
+            return _refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported")
         sid = request.query.get("sid")
         if sid is None and self._guard.full:
-            return web.json_response({"code": "overloaded"}, status=503, headers={hdrs.RETRY_AFTER: "2"})
+            return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", {hdrs.RETRY_AFTER: "2"})
         if request.method == hdrs.METH_POST and sid is not None:
             return await self._post(request, sid)
-        response: web.StreamResponse = await self.io.handle_request(request)
+        return await self._serve(request)
+
+    async def _serve(self, request: "web.Request | _Posted") -> web.StreamResponse:
+        try:
+            response: web.StreamResponse = await self.io.handle_request(request)
+        except KeyError:  # python-engineio's word for a connection that has just gone
+            return _refuse(HTTPStatus.BAD_REQUEST, "protocol")
         return response
 
     async def _post(self, request: web.Request, sid: str) -> web.StreamResponse:
         """Packets of a polling client: one request at a time, each packet made readable first."""
         if sid in self._posting:
-            return web.json_response({"code": "protocol"}, status=400)
+            return _refuse(HTTPStatus.BAD_REQUEST, "protocol")
         self._posting.add(sid)
         beneath = self.io.eio.sockets.get(sid)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(_UPLOAD_SECONDS):
                 body = await _body(request, self._frame)
-            response: web.StreamResponse = await self.io.handle_request(_Posted(request, body))
-        except web.HTTPException as refused:
-            return refused
+            if body is None:
+                return _refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
+            return await self._serve(_Posted(request, body))
         except TimeoutError:
-            return web.json_response({"code": "timeout"}, status=408)
+            return _refuse(HTTPStatus.REQUEST_TIMEOUT, "timeout")
         finally:
             self._posting.discard(sid)
             let_go(beneath)
-        return response
 
 
-async def _body(request: web.Request, limit: int) -> bytes:
-    """At most `limit` bytes, each packet one that Engine.IO can read."""
+def _refuse(status: HTTPStatus, code: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"code": code}, status=status, headers=headers)
+
+
+async def _body(request: web.Request, limit: int) -> bytes | None:
+    """At most `limit` bytes, each packet one that Engine.IO can read; None for more."""
     body = bytearray()
     async for chunk in request.content.iter_any():
         body += chunk
         if len(body) > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, len(body))
+            return None
     packets = body.decode(errors="replace").split(_SEPARATOR)
     return _SEPARATOR.join(map(readable, packets)).encode()
 

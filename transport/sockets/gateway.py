@@ -82,18 +82,17 @@ class Gateway:
         """Raises python-socketio's refusal `{message, data: {code, …}}`."""
         trace = problems.new_trace()
         refused: Refused
-        with structlog.contextvars.bound_contextvars(trace_id=trace):
-            try:
-                async with asyncio.timeout(self.limits.ask):
-                    await admit(self, entrance, sid, auth, trace)
-            except Refused as why:
-                refused = why
-            except TimeoutError:
-                refused = TimedOut()
-            except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
-                refused = self._crashed("sockets.connect_failed", error)
-            else:
-                return
+        try:
+            async with asyncio.timeout(self.limits.ask):
+                await admit(self, entrance, sid, auth, trace)
+        except Refused as why:
+            refused = why
+        except TimeoutError:
+            refused = TimedOut()
+        except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
+            refused = self._crashed("sockets.connect_failed", error, trace)
+        else:
+            return
         raise Refusal(refused.message, problems.error(refused, trace))
 
     # ── taking commands ──────────────────────────────────────────────────────────────────────────────────────────
@@ -106,8 +105,7 @@ class Gateway:
         if connection is None:
             return problems.ack(NotJoined(), trace)
         await self._take_breath(connection)
-        with structlog.contextvars.bound_contextvars(trace_id=trace):
-            answer = await self._answer(connection, Asked(connection.user_id, name, body, size, trace))
+        answer = await self._answer(connection, Asked(connection.user_id, name, body, size, trace))
         if not answer["ok"] and not wants_ack:
             connection.tell(Frame("session.error", answer["error"]))
         return answer
@@ -121,7 +119,7 @@ class Gateway:
         except Refused as refused:
             answer = problems.ack(refused, asked.trace)
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
-            answer = problems.ack(self._crashed("sockets.command_failed", error, command=label), asked.trace)
+            answer = problems.ack(self._crashed("sockets.command_failed", error, asked.trace, label), asked.trace)
         self._commands.labels(label, "ok" if answer["ok"] else answer["error"]["code"]).inc()
         return answer
 
@@ -147,8 +145,8 @@ class Gateway:
         if len(times) == times.maxlen and now - times[0] <= self.limits.unreadable_seconds:
             self.end(connection, "protocol")
 
-    def _crashed(self, event: str, error: Exception, **fields: str) -> Crashed:
-        log.error(event, **fields, **crash_site(error))
+    def _crashed(self, event: str, error: Exception, trace: str, command: str | None = None) -> Crashed:
+        log.error(event, trace_id=trace, command=command, **crash_site(error))
         return Crashed(effect="unknown")
 
     # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ import time
 
 import uvloop
 
-TELLS, TOGETHER = 200_000, 200
+TELLS, TOGETHER = 100_000, 200
 
 
 class Consumer:

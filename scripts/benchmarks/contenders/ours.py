@@ -10,7 +10,7 @@ import uvloop
 from actors.runtime.actor import Actor
 from actors.runtime.system import System
 
-TELLS, TOGETHER, ASKS = 200_000, 200, 50_000
+TELLS, TOGETHER, ASKS = 100_000, 200, 20_000
 
 
 class Counter(Actor):

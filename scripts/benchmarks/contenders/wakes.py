@@ -28,6 +28,7 @@ from storage.mongo import queries
 from storage.mongo.connect import kept
 
 LONG, TAIL, GOALS = 2000, 188, 20
+OLD = 200  # events at most since the snapshot
 WAKES = 25
 SAID = "I walked to work today instead of taking the bus, and it felt good. What could I try next week? "
 ANSWERED = "That is a real step. What made it feel good? Two walks next week would keep it alive, with room for rest. "
@@ -104,11 +105,11 @@ async def read(storage: Storage, user_id: str) -> float:
     address = session_address(user_id)
     snapshots, log = kept(storage.database, "snapshots"), kept(storage.database, "event_log")
     began = time.perf_counter()
-    snapshot = await snapshots.find_one(queries.by_id("snapshots", address).filter)
-    found = await queries.documents_after(address, LONG - TAIL).find(log, 500).to_list()
+    snapshot = await snapshots.find_one(queries.by_id("snapshots", address).filter) or {"seq": 0}
+    found = await queries.documents_after(address, snapshot["seq"]).find(log, 500).to_list()
     took = time.perf_counter() - began
-    if snapshot is None or snapshot["seq"] != LONG - TAIL or len(found) != TAIL:
-        raise RuntimeError("the log is not as long as it should be")
+    if not TAIL <= len(found) <= OLD:
+        raise RuntimeError(f"the snapshot stands at {snapshot['seq']}, with a tail of {len(found)}")
     return took
 
 

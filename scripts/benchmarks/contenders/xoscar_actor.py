@@ -6,7 +6,7 @@ import time
 import uvloop
 import xoscar  # type: ignore[import-not-found, unused-ignore]  # only in the benches' own venv
 
-ASKS = 20_000
+ASKS = 5_000
 
 
 class Counter(xoscar.Actor):  # type: ignore[misc, unused-ignore]  # as above

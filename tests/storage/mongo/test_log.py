@@ -1,7 +1,7 @@
 """The log: what is in it, is in it for good, once, in order, and sealed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, cast
 
@@ -119,7 +119,7 @@ async def test_leaving_sends_what_still_waits(
 
 @pytest.mark.parametrize("read", ["at", "read", "find", "head", "snapshot"])
 async def test_what_cannot_be_read_is_unavailable_and_never_empty(log: MongoLog, fail: Fail, read: str) -> None:
-    reads = {
+    reads: dict[str, Callable[[], Awaitable[object]]] = {
         "at": lambda: log.at(ANN, 1),
         "read": lambda: log.read(ANN, 0, 10),
         "find": lambda: log.find(ANN, "ann", "cid"),
@@ -130,6 +130,20 @@ async def test_what_cannot_be_read_is_unavailable_and_never_empty(log: MongoLog,
         with pymongo.timeout(0.5), pytest.raises(Unavailable) as refusal:
             await reads[read]()
     assert refusal.value.effect == "none"
+
+
+async def test_a_herd_of_readers_leaves_connections_for_the_lanes(
+    log: MongoLog, document: MakeDocument, fail: Fail
+) -> None:
+    await log.insert(document(ANN, 1))
+    async with fail(["find"], blockConnection=True, blockTimeMS=4000):
+        herd = [asyncio.ensure_future(log.at(ANN, 1)) for _ in range(300)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(3):
+            assert await log.insert(document(ANN, 2))
+        for reader in herd:
+            reader.cancel()
+    await asyncio.gather(*herd, return_exceptions=True)
 
 
 async def test_a_head_that_was_never_written_is_none(log: MongoLog) -> None:

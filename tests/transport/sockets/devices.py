@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +14,13 @@ import socketio
 
 def cid() -> str:
     return str(uuid.uuid4())
+
+
+async def eventually(holds: Callable[[], object], seconds: float = 8.0) -> None:
+    """Wait until something is so that happens on the other side of a wire."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.01)
 
 
 class Device:
@@ -58,10 +66,8 @@ class Device:
     async def ask(self, name: str, body: Any) -> Any:
         return await self.io.call(name, body, timeout=10)
 
-    async def until(self, holds: Any, seconds: float = 8.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not holds():
-                await asyncio.sleep(0.01)
+    async def until(self, holds: Callable[[], object], seconds: float = 8.0) -> None:
+        await eventually(holds, seconds)
 
     async def __aenter__(self) -> Self:
         return self if self.io.connected else await self.connect()
@@ -72,11 +78,12 @@ class Device:
 
 
 class Raw:
-    """A WebSocket at the Engine.IO level. `close_code` once it is closed."""
+    """A WebSocket at the Engine.IO level. `code` is what the server closed it with."""
 
     def __init__(self, http: aiohttp.ClientSession, path: str = "socket.io") -> None:
         self._connecting = http.ws_connect(f"/{path}/?EIO=4&transport=websocket", max_msg_size=0)
         self.msgpack = "msgpack" in path
+        self.code: int | None = None
 
     async def __aenter__(self) -> Self:
         self.ws = await self._connecting
@@ -105,6 +112,8 @@ class Raw:
         """The next Socket.IO packet: `(type, id, data)`; pings are answered, a close ends it with None."""
         while True:
             message = await self.ws.receive(timeout=8)
+            if message.type == aiohttp.WSMsgType.CLOSE:
+                self.code = message.data
             if message.type in {aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING}:
                 return None
             if message.type == aiohttp.WSMsgType.BINARY:
@@ -127,7 +136,7 @@ class Raw:
         """Read on until the server closes; answers its code."""
         while await self.next() is not None:
             pass
-        return self.ws.close_code
+        return self.code
 
 
 def _parsed(text: str) -> tuple[int, int | None, Any]:

@@ -5,16 +5,15 @@ import asyncio
 import pytest
 
 from tests.transport.conftest import Node, StartNode
-from tests.transport.sockets.devices import Device, Raw, cid
+from tests.transport.sockets.devices import Device, Raw, cid, eventually
 from transport.sockets.limits import Limits
 
 PATHS = ["socket.io", "socket.io-msgpack"]
 
 
 async def nobody_is_left(node: Node) -> None:
-    async with asyncio.timeout(8):
-        while list(node.gateway.outbox) or any(one.io.eio.sockets for one in node.gateway.entrances):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: not list(node.gateway.outbox))
+    await eventually(lambda: not any(one.io.eio.sockets for one in node.gateway.entrances))
     assert node.sessions["ann"].connections == {}
     assert not any(node.logins.watching.values())
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from actors.questions import Attach, Missed
 from actors.runtime.envelope import Crashed, Overloaded, Unavailable
+from actors.runtime.journaled import Order
 from tests.transport.conftest import ORIGIN, StartNode
-from tests.transport.scripted_session import Attach, Missed, Order
 from tests.transport.sockets.devices import Device, Raw, cid
 from transport.sockets.limits import Limits
 
@@ -39,15 +40,18 @@ async def test_a_stock_client_comes_in_and_its_commands_are_acked(
 
 async def test_all_devices_of_a_user_see_the_same_whatever_they_speak(start_node: StartNode) -> None:
     node = await start_node()
-    async with Device(node.url) as one, Device(node.url, PATHS[1], device_id="laptop") as two:
-        async with Device(node.url, token="bo/s9", device_id="phone") as stranger:
-            await one.ask("chat.send", {"cid": cid(), "text": "hi"})
-            await two.ask("goal.create", {"cid": cid(), "title": "run"})
-            node.sessions.outbox.signal("session:ann", "reply.delta", {"message_id": "m", "index": 0, "text": "x"})
-            await one.until(lambda: one.seqs() == two.seqs() == [1, 2] and one.of("signal") and two.of("signal"))
-            assert one.of("event") == two.of("event")
-            assert one.of("signal") == [{"type": "reply.delta", "data": {"message_id": "m", "index": 0, "text": "x"}}]
-            assert stranger.names() == ["session.ready"]
+    async with (
+        Device(node.url) as one,
+        Device(node.url, PATHS[1], device_id="laptop") as two,
+        Device(node.url, token="bo/s9", device_id="phone") as stranger,
+    ):
+        await one.ask("chat.send", {"cid": cid(), "text": "hi"})
+        await two.ask("goal.create", {"cid": cid(), "title": "run"})
+        node.sessions.outbox.signal("session:ann", "reply.delta", {"message_id": "m", "index": 0, "text": "x"})
+        await one.until(lambda: one.seqs() == two.seqs() == [1, 2] and one.of("signal") and two.of("signal"))
+        assert one.of("event") == two.of("event")
+        assert one.of("signal") == [{"type": "reply.delta", "data": {"message_id": "m", "index": 0, "text": "x"}}]
+        assert stranger.names() == ["session.ready"]
 
 
 async def test_a_signal_for_one_connection_reaches_only_that_one(start_node: StartNode) -> None:
