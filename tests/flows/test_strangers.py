@@ -72,8 +72,11 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         assert [event["type"] for event in await eve.whole_log()] == ["account.opened"]
 
 
+BY_LAST_WORD: dict[str, dict[str, Any]] = {"progress": {"progress": 10}, "move": {"parent_id": None}}
+
+
 def _body(path: str) -> dict[str, Any]:
-    return {"progress": {"progress": 10}, "move": {"parent_id": None}}.get(path.rpartition("/")[2], {})
+    return BY_LAST_WORD.get(path.rpartition("/")[2], {})
 
 
 async def _mine(app: App) -> list[Any]:
