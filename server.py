@@ -4,8 +4,8 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,17 +14,14 @@ from typing import Any
 
 import structlog
 import uvloop
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pymongo.errors import PyMongoError
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors import clock
 from actors.directory import Directory
-from actors.domain.rate_limit import CHAT_SEND, Limit
+from actors.domain.rate_limit import CHAT_SEND
 from actors.events import TYPES, UPCASTS
-from actors.ports import LanguageModel
 from actors.runtime.codec import Codec
 from actors.runtime.journal import Outside
 from actors.runtime.system import Limits, System
@@ -32,29 +29,19 @@ from actors.session.actor import Session, Surroundings
 from config.keys import read_master_key, read_signing_keys
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings
-from storage.mongo import schema
-from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
-from storage.mongo.connect import Database, NotAReplicaSet
-from storage.mongo.connect import connected as mongo_connected
-from storage.mongo.goals import MongoGoals
-from storage.mongo.heads import MongoHeads
-from storage.mongo.keys import MongoKeys
-from storage.mongo.log import MongoLog
-from storage.mongo.messages import MongoMessages
-from storage.mongo.projections import MongoProjections
-from storage.redis.connect import connected as redis_connected
-from storage.redis.membership import Membership, member
+from storage.mongo.connect import NotAReplicaSet
+from storage.mongo.schema import TooNew
+from storage.opened import Storage, Where, opened
 from storage.redis.owned import owned
-from storage.redis.placement import RedisPlacement, placement
-from storage.sealing import Sealing, Secrets
 from transport import tokens as access
 from transport.identity import Bearers
-from transport.passwords import Passwords
+from transport.passwords import Passwords, read_words
 from transport.providers.openai_chat import Deadlines, OpenAIChat
 from transport.rest import auth
-from transport.rest.app import app
+from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
+from transport.rest.gauges import Reading, show
 from transport.rest.readiness import Check, Readiness
 from transport.signin import SignIn
 from transport.sockets.doors import SocketDoors
@@ -62,10 +49,9 @@ from transport.sockets.gateway import Gateway
 from transport.sockets.limits import Limits as SocketLimits
 from transport.sockets.outbox import LocalOutbox
 
-HERE = Path(__file__).parent
+CONFIG = Path(__file__).parent / "config"
 CHILDREN_SECONDS = 8.0
 SOCKETS_SECONDS = 3.0
-OPENAI = "https://api.openai.com/v1"
 # The collector walks live sessions; what is there at the start is not looked at again, the rest more seldom.
 GC_THRESHOLDS = (100_000, 50, 100)
 
@@ -77,21 +63,6 @@ class WallClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """What remembers, opened."""
-
-    database: Database
-    redis: Redis
-    sealing: Sealing
-    secrets: Secrets
-    log_id: str
-    log: MongoLog
-    projections: MongoProjections
-    membership: Membership
-    placement: RedisPlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,31 +80,19 @@ def report(event: str, fields: dict[str, Any]) -> None:
     log.error(event, **fields)
 
 
-@asynccontextmanager
-async def open_storage(settings: Settings) -> AsyncIterator[Storage]:
-    """MongoDB and Redis, with the lanes, the lease and the placements of this node."""
+def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage]:
+    """What remembers. Raises SettingsError; entering it, whatever keeps a server from answering."""
     if settings.mongo_url is None or settings.redis_url is None:
         raise SettingsError("LIFEBUDDY_MONGO_URL and LIFEBUDDY_REDIS_URL: are not set; scripts/run starts both")
-    master = read_master_key(settings)
-    async with AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        database = await enter(mongo_connected(settings.mongo_url.get_secret_value(), database=settings.mongo_database))
-        redis = await enter(redis_connected(settings.redis_url.get_secret_value()))
-        log_id = await schema.prepare(database)
-        sealing = Sealing(MongoKeys(database), {1: master})
-        ttl, every = settings.membership_ttl_seconds, settings.membership_refresh_seconds
-        membership = await enter(member(redis, report, ttl=ttl, every=every))
-        yield Storage(
-            database,
-            redis,
-            sealing,
-            Secrets(master),
-            log_id,
-            await enter(MongoLog(database, sealing, report=report)),
-            await enter(MongoProjections(database, sealing, report=report)),
-            membership,
-            await enter(placement(redis, membership, report)),
-        )
+    where = Where(
+        mongo_url=settings.mongo_url.get_secret_value(),
+        mongo_database=settings.mongo_database,
+        redis_url=settings.redis_url.get_secret_value(),
+        master_key=read_master_key(settings),
+        ttl=settings.membership_ttl_seconds,
+        every=settings.membership_refresh_seconds,
+    )
+    return opened(where, report)
 
 
 @asynccontextmanager
@@ -151,90 +110,100 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         snapshot_every=settings.snapshot_every,
     )
     async with AsyncExitStack() as stack:
-        model = await stack.enter_async_context(chosen) if (chosen := _model(settings)) is not None else None
+        model = _model(settings)
+        if model is not None:
+            await stack.enter_async_context(model)
         outbox = LocalOutbox()
-        around = Surroundings(outbox, _as_port(model), _prompt(), storage.log_id, _chat_limit(settings))
+        limit = CHAT_SEND.scaled(settings.limits_scale)
+        around = Surroundings(outbox, model, _text("prompts/coach.md"), storage.log_id, limit)
         system = System(
             lambda address: Session(address, outside, around),
             placement=storage.placement,
             report=report,
             limits=Limits(mailbox=settings.mailbox_bound, idle=settings.idle_seconds),
         )
+        storage.placement.on_lost = system.lost
         await stack.enter_async_context(system)
-        woken = clock.run(system, MongoHeads(storage.database), timers, report)
-        await stack.enter_async_context(owned(woken, "clock", report))
+        await stack.enter_async_context(owned(clock.run(system, storage.heads, timers, report), "clock", report))
         yield Inside(system, Directory(system), outbox, model)
 
 
 @asynccontextmanager
 async def open_doors(settings: Settings, storage: Storage, inside: Inside) -> AsyncIterator[tuple[Gateway, Readiness]]:
     """REST and sockets on one port; what is entered last is closed first."""
-    timers, registry = WallClock(), CollectorRegistry()
-    origins = frozenset(settings.allowed_origins)
-    tokens = access.Tokens(read_signing_keys(settings), issuer=settings.token_issuer, timers=timers)
-    logins = MongoLoginSessions(storage.database, storage.sealing)
-    bearers = Bearers(tokens, logins, timers)
-    goals = MongoGoals(storage.database, storage.sealing, storage.secrets.digest)
-    messages = MongoMessages(storage.database, storage.sealing)
+    registry = CollectorRegistry()
     readiness = Readiness(_checks(storage, inside))
-    async with AsyncExitStack() as stack:
-        passwords = await stack.enter_async_context(Passwords(words=_common_passwords()))
-        signin = SignIn(
-            accounts=MongoAccounts(storage.database, storage.sealing, storage.secrets),
-            logins=logins,
+    show(registry, _gauges(storage, inside))
+    async with (
+        open_signin(settings, storage, inside) as signin,
+        Gateway(_socket_doors(settings, storage, inside, signin.bearers, registry)) as gateway,
+    ):
+        application = app(_rest_doors(settings, storage, inside, signin, readiness, registry))
+        gateway.mount(application)
+        async with listening(application, settings.host, settings.port):
+            yield gateway, readiness
+
+
+@asynccontextmanager
+async def open_signin(settings: Settings, storage: Storage, inside: Inside) -> AsyncIterator[SignIn]:
+    """Accounts, tokens and login sessions; keys and revocations are followed as they change."""
+    timers = WallClock()
+    tokens = access.Tokens(read_signing_keys(settings), issuer=settings.token_issuer, timers=timers)
+    bearers = Bearers(tokens, storage.logins, timers)
+    reread = access.follow(tokens, partial(read_signing_keys, settings))
+    async with (
+        Passwords(words=read_words(_text("common_passwords.txt"))) as passwords,
+        owned(bearers.follow(), "bearers.follow", report),
+        owned(reread, "signing-keys.follow", report),
+    ):
+        yield SignIn(
+            accounts=storage.accounts,
+            logins=storage.logins,
             sessions=inside.directory,
             tokens=tokens,
             bearers=bearers,
             passwords=passwords,
             timers=timers,
         )
-        await stack.enter_async_context(owned(bearers.follow(), "bearers.follow", report))
-        reread = access.follow(tokens, partial(read_signing_keys, settings))
-        await stack.enter_async_context(owned(reread, "signing-keys.follow", report))
-        gateway = await stack.enter_async_context(
-            Gateway(
-                SocketDoors(
-                    sessions=inside.directory,
-                    identify=bearers.identify,
-                    watch=bearers.watch,
-                    messages=messages,
-                    outbox=inside.outbox,
-                    registry=registry,
-                    node=storage.membership.node,
-                    origins=origins,
-                    limits=SocketLimits(waiting=settings.outbox_bound, ask=settings.ask_seconds),
-                )
-            )
-        )
-        application = app(
-            Doors(
-                sessions=inside.directory,
-                identify=bearers.identify,
-                goals=goals,
-                messages=messages,
-                readiness=readiness,
-                registry=registry,
-                signin=auth.routes(signin),
-                origins=origins,
-                metrics_from=settings.metrics_allow,
-                limits=RequestLimits(ask=settings.ask_seconds),
-                now=timers.now,
-            )
-        )
-        gateway.mount(application)
-        await stack.enter_async_context(_listening(application, settings))
-        yield gateway, readiness
 
 
-@asynccontextmanager
-async def _listening(application: web.Application, settings: Settings) -> AsyncIterator[None]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, settings.host, settings.port, backlog=1024).start()
-        yield
-    finally:
-        await runner.cleanup()
+def _socket_doors(
+    settings: Settings, storage: Storage, inside: Inside, bearers: Bearers, registry: CollectorRegistry
+) -> SocketDoors:
+    return SocketDoors(
+        sessions=inside.directory,
+        identify=bearers.identify,
+        watch=bearers.watch,
+        messages=storage.messages,
+        outbox=inside.outbox,
+        registry=registry,
+        node=storage.membership.node,
+        origins=frozenset(settings.allowed_origins),
+        limits=SocketLimits(waiting=settings.outbox_bound, ask=settings.ask_seconds),
+    )
+
+
+def _rest_doors(
+    settings: Settings,
+    storage: Storage,
+    inside: Inside,
+    signin: SignIn,
+    readiness: Readiness,
+    registry: CollectorRegistry,
+) -> Doors:
+    return Doors(
+        sessions=inside.directory,
+        identify=signin.bearers.identify,
+        goals=storage.goals,
+        messages=storage.messages,
+        readiness=readiness,
+        registry=registry,
+        signin=auth.routes(signin),
+        origins=frozenset(settings.allowed_origins),
+        metrics_from=settings.metrics_allow,
+        limits=RequestLimits(ask=settings.ask_seconds),
+        now=signin.timers.now,
+    )
 
 
 async def run(settings: Settings) -> None:
@@ -274,28 +243,13 @@ def _model(settings: Settings) -> OpenAIChat | None:
     """The configured model; none, and the offline coach answers."""
     if settings.openai_api_key is None and settings.openai_base_url is None:
         return None
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key is not None else "none"
-    deadlines = Deadlines(
-        settings.model_first_token_seconds, settings.model_between_tokens_seconds, settings.model_whole_seconds
-    )
-    return OpenAIChat(settings.openai_base_url or OPENAI, key, settings.openai_model, deadlines=deadlines)
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key is not None else ""
+    seconds = (settings.model_first_token_seconds, settings.model_between_tokens_seconds, settings.model_whole_seconds)
+    return OpenAIChat(settings.openai_base_url, key, settings.openai_model, deadlines=Deadlines(*seconds))
 
 
-def _as_port(model: OpenAIChat | None) -> LanguageModel | None:
-    return model
-
-
-def _prompt() -> str:
-    return (HERE / "config" / "prompts" / "coach.md").read_text()
-
-
-def _common_passwords() -> list[str]:
-    return (HERE / "config" / "common_passwords.txt").read_text().splitlines()
-
-
-def _chat_limit(settings: Settings) -> Limit:
-    scale = settings.limits_scale
-    return Limit(CHAT_SEND.rate * scale, max(1, round(CHAT_SEND.burst * scale)))
+def _text(name: str) -> str:
+    return (CONFIG / name).read_text()
 
 
 def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
@@ -312,6 +266,16 @@ def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
     return checks
 
 
+def _gauges(storage: Storage, inside: Inside) -> Sequence[Reading]:
+    """What /metrics says of the inside: how much is awake, and how much waits where."""
+    lanes = (*storage.log.lanes, *storage.projections.lanes.values())
+    return (
+        Reading("actors_awake", "Actors in memory", partial(len, inside.system)),
+        Reading("messages_waiting", "Messages in mailboxes", lambda: inside.system.waiting),
+        *(Reading("writes_waiting", "Writes for the next flush", partial(len, lane), lane.name) for lane in lanes),
+    )
+
+
 def _calm_the_collector() -> None:
     gc.collect()
     gc.freeze()
@@ -324,8 +288,8 @@ def main() -> int:
         settings = read_settings()
         configure_logs(settings)
         uvloop.run(run(settings))
-    except (SettingsError, NotAReplicaSet, schema.TooNew, OSError, PyMongoError, RedisError) as problem:
-        told = str(problem) if isinstance(problem, SettingsError | NotAReplicaSet | schema.TooNew | OSError) else ""
+    except (SettingsError, NotAReplicaSet, TooNew, OSError, PyMongoError, RedisError) as problem:
+        told = str(problem) if isinstance(problem, SettingsError | NotAReplicaSet | TooNew | OSError) else ""
         print(f"can't start: {type(problem).__name__} {told}".rstrip(), file=sys.stderr)
         return 1
     return 0

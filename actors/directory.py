@@ -1,5 +1,6 @@
 """From an address to a reference: here, or woken now."""
 
+from actors.domain.addresses import session_address
 from actors.runtime.ref import Ref
 from actors.runtime.system import System
 
@@ -11,7 +12,3 @@ class Directory:
     def session(self, user_id: str) -> Ref:
         """The session actor of a user; it wakes with the first message."""
         return self._system.ref(session_address(user_id))
-
-
-def session_address(user_id: str) -> str:
-    return f"session:{user_id}"

@@ -6,6 +6,8 @@ upcast from the version before to `UPCASTS`.
 
 from collections.abc import Callable
 from datetime import date, datetime
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -15,7 +17,6 @@ from actors.domain.conversation import COACH, MessageState, Role
 from actors.domain.goals import Goal, Metric, RolledUp
 from actors.domain.private import PrivateText
 from actors.domain.profile import Preferences
-from actors.runtime.ids import derived
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -156,4 +157,11 @@ class Recorded(msgspec.Struct, frozen=True):
 
 def recorded(address: str, seq: int, at: datetime, event: Event) -> Recorded:
     """The event at position `seq` of the log of `address`."""
-    return Recorded(event.version, seq, derived(address, str(seq)), at, event.type, event)
+    return Recorded(event.version, seq, f"{_origin(address)}{seq:012x}", at, event.type, event)
+
+
+@lru_cache(maxsize=10_000)
+def _origin(address: str) -> str:
+    """The constant part of an address's event ids: a UUIDv8 (RFC 9562, section 5.8) that ends in the seq."""
+    text = blake2b(address.encode(), digest_size=8).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-8{text[12:15]}-8{text[13:16]}-"

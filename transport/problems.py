@@ -1,6 +1,6 @@
 """Refusals in the shapes of the doors: RFC 9457 problems for REST, acks and `session.error` for sockets."""
 
-import secrets
+import random
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ def status_of(code: str) -> HTTPStatus | None:
 
 def new_trace() -> str:
     """A fresh trace id: what a person can quote, and what the logs carry."""
-    return secrets.token_hex(8)
+    return f"{random.getrandbits(64):016x}"
 
 
 def error(refused: Refused, trace: str) -> dict[str, Any]:

@@ -15,6 +15,10 @@ class Limit(msgspec.Struct, frozen=True):
     rate: float
     burst: int
 
+    def scaled(self, by: float) -> "Limit":
+        """So many times as generous; one at a time is always let through."""
+        return Limit(self.rate * by, max(1, round(self.burst * by)))
+
 
 CHAT_SEND = Limit(0.5, 20)
 FULL = -math.inf

@@ -28,7 +28,7 @@ class Cids(msgspec.Struct):
         self.records += _key(by, cid) + _PLACE.pack(s, milliseconds(cid) or 0)
         if len(self.records) > WINDOW * _RECORD:
             _, made = _PLACE.unpack_from(self.records, _KEY)
-            self.forgotten = max(self.forgotten, made)
+            self.forgotten = max(self.forgotten, made, 0)
             del self.records[:_RECORD]
 
     def find(self, by: str, cid: str) -> int | None:

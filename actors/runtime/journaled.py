@@ -24,7 +24,7 @@ S = TypeVar("S")
 DECIDE_AGAIN = 3
 FAR_BEHIND = 5 * MAX_EVENTS  # without rows: beyond, nothing new is taken on
 _EARLIEST, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
-_PROJECTION, _SNAPSHOT = "projection", "snapshot"
+_PROJECTION, _SNAPSHOT, _REPAIR = "projection", "snapshot", "repair"
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -46,15 +46,13 @@ class Journaled(Actor, Generic[S]):
         self.outside = outside
         self.journal = self.journal_type(address, outside)
         self.state: S = self.initial()
-        self.seq = 0
+        self.seq = self._kept_at = self._projected = self._writes = 0
         self._at = _EARLIEST
         self._cids = Cids()
         self._w = os.urandom(8).hex()
-        self._writes = 0
-        self._kept_at = 0
         self._behind: list[Happened] = []
 
-    # What a subclass says about itself. It may name its children as it likes, except "projection" and "snapshot".
+    # What a subclass says about itself. It may name its children as it likes, except these three.
 
     def initial(self) -> S:
         """The state before the first event."""
@@ -92,8 +90,11 @@ class Journaled(Actor, Generic[S]):
 
     async def started(self) -> None:
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
-        await self._wake()
-        await self._project([])
+        head = await self._wake()
+        if head < self.seq:
+            await self._project([])
+        elif self._behind:  # written beside that head, most likely; made sure of once nobody waits for us
+            self.children.spawn(_REPAIR, asyncio.sleep(self.outside.project_pause))
         self._keep()
         self.settle()
 
@@ -102,7 +103,7 @@ class Journaled(Actor, Generic[S]):
             return await self.accept(message)
         if isinstance(message, ChildEnded) and message.name in {_PROJECTION, _SNAPSHOT}:
             return await self._followed(message)
-        if isinstance(message, CaughtUp):
+        if isinstance(message, CaughtUp) or (isinstance(message, ChildEnded) and message.name == _REPAIR):
             await self._project([])
             return self.settle()
         await self._serve_only_what_is_ours()
@@ -223,8 +224,6 @@ class Journaled(Actor, Generic[S]):
             self.outside.report("actor.crashed", {"address": self.address, "exc_info": error})
             self.stop(Unavailable(retry_after_ms=250))
 
-    # Rows and snapshots.
-
     async def _project(self, happened: Sequence[Happened]) -> None:
         """Write the rows. Out of reach: the command stands all the same, its rows follow."""
         self._behind += happened
@@ -232,21 +231,21 @@ class Journaled(Actor, Generic[S]):
             return
         try:
             rows = self.rows(self._behind)
-            head = Head(self.address, self.seq, min(self.owed().values(), default=None))
+            head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None))
             await self.outside.projections.write(self.address, rows, head)
         except (Overloaded, Unavailable):
             self.children.spawn(_PROJECTION, _write_late(self.outside, rows, head))
         except Exception as error:  # noqa: BLE001 - rows can be made again from the log; the address lives on
             await self._followed(ChildEnded(_PROJECTION, error=error))
         else:
-            self._behind = []
+            self._behind, self._projected = [], head.seq
 
     async def _followed(self, ended: ChildEnded) -> None:
         """Late rows are written, or a snapshot; one that failed is told, and made good by the next."""
         if ended.error is not None:
             self.outside.report(f"{ended.name}.failed", {"address": self.address, "exc_info": ended.error})
         if ended.name == _PROJECTION:
-            shown = self.seq if ended.error is not None else ended.result
+            shown = self._projected = self.seq if ended.error is not None else ended.result
             self._behind = [one for one in self._behind if one.seq > shown]
             await self._project([])
 
@@ -259,17 +258,17 @@ class Journaled(Actor, Generic[S]):
         kept = Snapshot(self.address, self.seq, self.fold_version, body)
         self.children.spawn(_SNAPSHOT, self.outside.log.keep(kept))
 
-    # Waking and reading.
-
-    async def _wake(self) -> None:
+    async def _wake(self) -> int:
+        """From snapshot and tail to the state; answers the seq of the head that was found."""
         log = self.outside.log
         snapshot, head = await asyncio.gather(log.snapshot(self.address), log.head(self.address))
         if snapshot is not None and snapshot.fold_version == self.fold_version:
             self._restore(snapshot)
-        projected = head.seq if head is not None else 0
+        self._projected = projected = head.projected if head is not None else 0
         if projected < self.seq:
             self._behind = await self.journal.read(projected, self.seq - projected)
         await self._fold_tail(projected)
+        return head.seq if head is not None else 0
 
     def _restore(self, snapshot: Snapshot) -> None:
         try:

@@ -43,10 +43,15 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """Where an address stands: its last seq, the seq its rows show, and when it next owes or has something due."""
+    """Where an address stands, and when it next owes or has something due.
+
+    A head is written beside the rows of the same seq, not after them: `projected` is what the rows showed for sure
+    when that began.
+    """
 
     address: str
     seq: int
+    projected: int = 0
     owed_at: datetime | None = None
     due_at: datetime | None = None
 
@@ -89,7 +94,7 @@ class Log(Protocol):
         """The document an author's cid was accepted with, however old."""
 
     async def head(self, address: str) -> Head | None:
-        """The projected head of the address (its seq is how far its rows have come)."""
+        """The newest head of the address."""
 
     async def snapshot(self, address: str) -> Snapshot | None:
         """The newest snapshot of the address."""
@@ -102,7 +107,7 @@ class Projections(Protocol):
     """The rows people query, written behind the log and rebuildable from it."""
 
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
-        """Write whole rows, guarded by their seq, then the head. Raises Unavailable when the store is out of reach."""
+        """Write whole rows and the head, each guarded by its seq; returns when all are written. Raises Unavailable when the store is out of reach."""
 
 
 class Placement(Protocol):

@@ -103,25 +103,33 @@ class Cell:
             envelope = mailbox.take()
             if envelope is None:
                 await mailbox.more()
-            elif type(envelope.message) is Retire:
+                continue
+            if type(envelope.message) is Retire:
                 self._retire(envelope.message)
-            elif envelope.reply is None or not envelope.reply.done():
-                self.handled += 1
-                envelope.begun = True
-                try:
-                    if envelope.trace != self.trace:
-                        self._follow(envelope.trace)
-                    if system.poison:
-                        system.check_poison(actor.address, envelope.message)
-                    envelope.answer(await actor.receive(envelope.message))
-                except BaseException as error:  # noqa: BLE001 - supervision: the asker is told, whatever happens
-                    self._failed(envelope, error)
+                continue
+            if envelope.reply is not None and envelope.reply.done():  # the asker has gone
+                continue
+            self.handled += 1
+            envelope.begun = True
+            try:
+                if envelope.trace != self.trace:
+                    self._follow(envelope.trace)
+                if system.poison:
+                    system.check_poison(actor.address, envelope.message)
+                envelope.answer(await actor.receive(envelope.message))
+            except BaseException as error:  # noqa: BLE001 - supervision: the asker is told, whatever happens
+                self._failed(envelope, error)
 
     def _failed(self, envelope: Envelope, error: BaseException) -> None:
-        """A refusal goes to the asker. A bug ends this actor alone; what is meant for the task ends the task."""
+        """A refusal goes to the asker. A bug ends this actor alone; what is meant for the task ends the task.
+
+        A cancellation nobody asked this task for is a bug too: something it waited for was cancelled under it.
+        """
+        task = asyncio.current_task()
+        cancelled = task is not None and task.cancelling() > 0
         if isinstance(error, Refused):
             envelope.refuse(error.with_traceback(None))
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception | asyncio.CancelledError) and not cancelled:
             envelope.refuse(Crashed(effect="unknown"))
             self.actor.stop(self.system.crashed(self, envelope.message, error))
         else:
@@ -187,6 +195,11 @@ class System:
     def __contains__(self, address: str) -> bool:
         cell = self._cells.get(address)
         return cell is not None and not cell.ended
+
+    @property
+    def waiting(self) -> int:
+        """Messages in all mailboxes."""
+        return sum(len(cell.mailbox) for cell in self._cells.values())
 
     def ref(self, address: str) -> Ref:
         """The actor of that address, woken by its first message."""

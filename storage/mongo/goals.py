@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from actors.domain.addresses import owner, session_address
 from actors.domain.goals import Goal, Status
 from actors.ports import Page
 from storage.mongo import queries
 from storage.mongo.connect import Database, kept, reachable
 from storage.mongo.cursors import Cursors, Digest
-from storage.mongo.positions import owner, session
 from storage.mongo.projections import unplace
 from storage.sealing import Box, Sealing, unseal_struct
 
@@ -28,7 +28,7 @@ class MongoGoals:
         """The user's goals, newest first. Raises Invalid for a cursor that was never given out for this list."""
         scope = (user_id, status)
         after = None if cursor is None else self._cursors.take(scope, cursor, tuple[datetime, str])
-        address = session(user_id)
+        address = session_address(user_id)
         with reachable():
             found = await queries.goals_of(address, status, after).find(self._goals, limit + 1).to_list()
         box = await self._sealing.box(owner(address))
@@ -37,7 +37,7 @@ class MongoGoals:
         return Page(goals, self._cursors.give(scope, (goals[-1].created_at, goals[-1].id)) if more else None)
 
     async def get(self, user_id: str, goal_id: str) -> Goal | None:
-        address = session(user_id)
+        address = session_address(user_id)
         with reachable():
             found = await self._goals.find_one(queries.row_of(GOALS, address, goal_id).filter)
         return None if found is None else _goal(await self._sealing.box(owner(address)), found)

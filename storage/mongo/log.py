@@ -10,13 +10,14 @@ from zlib import crc32
 import bson
 from bson.binary import Binary
 
+from actors.domain.addresses import owner
 from actors.domain.refusals import TooLarge
 from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Report, Snapshot
 from storage.mongo import queries
 from storage.mongo.connect import KEPT, Database, kept, reachable
 from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, entered, probes
-from storage.mongo.positions import owner, parse, position
+from storage.mongo.positions import parse, position
 from storage.mongo.queries import Query
 from storage.sealing import Sealing, Unsealable
 
@@ -93,7 +94,7 @@ class MongoLog:
             found = await self._heads.find_one(queries.by_id("heads", address).filter)
         if found is None:
             return None
-        return Head(address, found["seq"], found.get("owed_at"), found.get("due_at"))
+        return Head(address, found["seq"], found.get("projected", 0), found.get("owed_at"), found.get("due_at"))
 
     async def snapshot(self, address: str) -> Snapshot | None:
         async with self._reading():

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from actors.domain.addresses import owner, session_address
 from actors.domain.conversation import Message
 from storage.mongo import queries
 from storage.mongo.connect import Database, kept, reachable
-from storage.mongo.positions import owner, session
 from storage.mongo.projections import unplace
 from storage.sealing import Sealing, unseal_struct
 
@@ -21,7 +21,7 @@ class MongoMessages:
 
     async def list(self, user_id: str, *, thread: str, before: int | None, limit: int) -> Sequence[Message]:
         """Messages of a thread with seq < before, newest first."""
-        address = session(user_id)
+        address = session_address(user_id)
         with reachable():
             found = await queries.messages_of(address, thread, before).find(self._messages, limit).to_list()
         box = await self._sealing.box(owner(address))

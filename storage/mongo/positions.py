@@ -1,10 +1,9 @@
-"""Names in the store: the `_id` of a log document, an address and the owner of its data key."""
+"""The `_id` of a log document: its address and the seq of its first event."""
 
 from zlib import crc32
 
 DIGITS = 10
 LAST = 10**DIGITS - 1
-SESSION = "session:"
 
 
 def position(address: str, s: int) -> str:
@@ -24,13 +23,3 @@ def parse(identifier: str) -> tuple[str, int]:
     if position(address, s) != identifier:
         raise ValueError("not a position")
     return address, s
-
-
-def session(user_id: str) -> str:
-    """The address of a user's session."""
-    return SESSION + user_id
-
-
-def owner(address: str) -> str:
-    """Whose data key seals what is at that address: a session's user, or the address itself."""
-    return address.removeprefix(SESSION)

@@ -10,11 +10,11 @@ import bson
 import msgspec
 from bson.errors import BSONError
 
+from actors.domain.addresses import owner
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.outside import Head, Report, Row
 from storage.mongo.connect import Database, kept, reachable
 from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, entered, probes
-from storage.mongo.positions import owner
 from storage.sealing import Box, Sealing, seal_struct
 
 ROWS: Final = (
@@ -108,19 +108,25 @@ class MongoProjections:
         await self._open.aclose()
 
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
-        """Write whole rows, then the head, which says how far the rows have come.
+        """Write whole rows and the head, at once: `head.projected` says how far the rows had come before.
 
         A row that fails for another reason than the connection is reported and noted in `projection_failures`; the
         others and the head go on. Raises Unavailable when the store stays out of reach.
         """
         deadline = asyncio.get_running_loop().time() + self._within
+        stamp = {
+            "_id": address,
+            "seq": head.seq,
+            "projected": head.projected,
+            "owed_at": head.owed_at,
+            "due_at": head.due_at,
+        }
+        document = {name: value for name, value in stamp.items() if value is not None}
+        updates = [_Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}))]
         if rows:
             box = await self._sealing.box(owner(address))
-            await self._land(address, [_Update(row, self._encode(box, address, row)) for row in rows], deadline)
-        stamp = {"_id": address, "seq": head.seq, "owed_at": head.owed_at, "due_at": head.due_at}
-        document = {name: value for name, value in stamp.items() if value is not None}
-        update = _Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}))
-        await self._land(address, [update], deadline)
+            updates += [_Update(row, self._encode(box, address, row)) for row in rows]
+        await self._land(address, updates, deadline)
 
     def _encode(self, box: Box, address: str, row: Row) -> bytes:
         """The update of a row; empty when it can't be made."""

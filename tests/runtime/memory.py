@@ -29,6 +29,7 @@ class MemoryLog:
     finds: int = 0
     reads: list[int] = field(default_factory=list)
     hidden: set[int] = field(default_factory=set)
+    away: bool = False
 
     def check(self) -> None:
         if self.stalled:
@@ -44,6 +45,8 @@ class MemoryLog:
         return self.documents.setdefault((document.address, document.s), document) is document
 
     async def at(self, address: str, s: int) -> Document | None:
+        if self.away:
+            raise Unavailable
         return self.documents.get((address, s)) if s not in self.hidden else None
 
     async def read(self, address: str, after: int, limit: int) -> Sequence[Document]:
@@ -75,8 +78,10 @@ class MemoryRows:
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     trouble: Exception | None = None
     takes: float = 0.0
+    writes: int = 0
 
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
+        self.writes += 1
         await asyncio.sleep(self.takes)
         if self.trouble is not None:
             raise self.trouble

@@ -77,6 +77,7 @@ class Notebook(Journaled[Notes]):
         self.shown: list[int] = []
         self.stamps: list[datetime] = []
         self.errands: list[str] = []
+        self.projected: list[list[int]] = []
 
     def initial(self) -> Notes:
         return Notes()
@@ -102,6 +103,7 @@ class Notebook(Journaled[Notes]):
         return Decided([], {"texts": len(self.state.texts)})
 
     def rows(self, happened: Sequence[Happened]) -> Sequence[Row]:
+        self.projected.append([one.seq for one in happened])
         if any(getattr(one.event, "text", "") == "no row" for one in happened):
             raise KeyError("no row")
         return [Row("pages", self.address, happened[-1].seq, Page(self.state.texts))]

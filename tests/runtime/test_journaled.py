@@ -176,13 +176,15 @@ class TestCids:
 
         run_virtually(main())
 
-    def test_an_accepted_cid_a_read_does_not_show_is_unknown_not_new(self) -> None:
+    @pytest.mark.parametrize("away", [True, False])
+    def test_an_accepted_cid_that_cannot_be_read_is_unknown_not_new(self, *, away: bool) -> None:
         async def main() -> None:
             desk = Desk()
             node = desk.node()
             async with node.system:
                 await write(node, "c1")
                 desk.log.hidden.add(1)
+                desk.log.away = away
                 with pytest.raises(Unavailable) as refused:
                     await write(node, "c1")
                 assert refused.value.effect == "unknown"

@@ -7,7 +7,7 @@ import pytest
 from actors.runtime.actor import ChildEnded
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
 from actors.runtime.system import Limits
-from tests.runtime.busy import Bad, Busy, asking, make, now
+from tests.runtime.busy import Bad, Busy, asking, crash, make, now
 from tests.runtime.memory import MemoryPlacement, Node
 from tests.virtual import run_virtually
 
@@ -94,6 +94,15 @@ class TestWaking:
                     await node.ask("hello", address="c")
                 assert await node.ask("again", address="a") == "again"
                 assert len(node.system) == 2
+
+        run_virtually(main())
+
+    def test_at_the_limit_an_address_may_still_wake_anew(self) -> None:
+        async def main() -> None:
+            node = Node(make(), placement=MemoryPlacement(release_takes=1), limits=Limits(awake=1))
+            async with node.system:
+                await crash(node)
+                assert await node.ask("while the one before is still ending") is not None
 
         run_virtually(main())
 

@@ -1,6 +1,7 @@
 """An actor that dies: who is told what, when the next one wakes, and what is not tried again."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,26 @@ class TestCrashes:
                 await asyncio.sleep(0.1)
                 assert node.reports.names == ["actor.crashed"]
                 assert node.placement.steps == ["claim a", "release a"]
+
+        run_virtually(main())
+
+    def test_a_cancellation_from_within_is_a_bug_like_any_other(self) -> None:
+        class Pulled(Busy):
+            async def receive(self, message: Any) -> Any:
+                if message == "pull":
+                    future = asyncio.get_running_loop().create_future()
+                    future.cancel()
+                    await future
+                return await super().receive(message)
+
+        async def main() -> None:
+            node = Node(Pulled)
+            async with node.system:
+                with pytest.raises(Crashed) as refused:
+                    await node.ask("pull")
+                assert refused.value.effect == "unknown"
+                assert node.reports.names == ["actor.crashed"]
+                assert await node.ask("hello") == "hello"
 
         run_virtually(main())
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actors.commands import OpenAccount
-from actors.directory import Directory, session_address
+from actors.directory import Directory
+from actors.domain.addresses import session_address
 from actors.domain.rate_limit import Limit
 from actors.events import TYPES, UPCASTS, MessageAdded, Recorded
 from actors.ports import LanguageModel

@@ -17,6 +17,7 @@ from actors.commands import (
     ReopenGoal,
     SendMessage,
 )
+from actors.domain.addresses import session_address
 from actors.domain.goals import Goal
 from actors.events import Recorded, recorded
 from actors.runtime.journaled import Decided, Stamp
@@ -26,7 +27,7 @@ from actors.session.state import State, apply
 from actors.work import accounts, chat, goals
 
 ANN = "0198aaaa-0000-7000-8000-00000000000a"
-ADDRESS = f"session:{ANN}"
+ADDRESS = session_address(ANN)
 BERLIN = "Europe/Berlin"
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from actors.commands import CompleteGoal, CreateGoal, RemoveGoal, SendMessage
+from actors.domain.addresses import session_address
 from actors.domain.conversation import COACH, Message
 from actors.domain.goals import Goal, Status
 from actors.domain.profile import Profile
@@ -39,7 +40,7 @@ class ScriptedSession:
 
     def __init__(self, user_id: str, outbox: Outbox) -> None:
         self.user_id = user_id
-        self.address = f"session:{user_id}"
+        self.address = session_address(user_id)
         self.outbox = outbox
         self.log_id = "log-1"
         self.events: list[Recorded] = []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TRAILER: Final = 0.5
 """Seconds for what may follow the end of an answer ([DONE], usage), so that its connection can be used again."""
 DAY: Final = 86_400.0
+OPENAI: Final = "https://api.openai.com/v1"
 
 log = structlog.get_logger(__name__)
 
@@ -33,15 +34,15 @@ class Deadlines(msgspec.Struct, frozen=True):
 
 
 class OpenAIChat:
-    """`ports.LanguageModel` on the chat completions API, through the openai package.
+    """`ports.LanguageModel` on the chat completions API, through the openai package; without a URL, OpenAI's own.
 
     Entering it opens nothing: importing openai takes 2 s of CPU, so that happens in a thread, at `warm` or at the
     first answer, and does not count against the answer's deadlines.
     """
 
-    def __init__(self, url: str, key: str, model: str, *, deadlines: Deadlines = Deadlines()) -> None:  # noqa: B008 - frozen
+    def __init__(self, url: str | None, key: str, model: str, *, deadlines: Deadlines = Deadlines()) -> None:  # noqa: B008 - frozen
         self.name = model
-        self._url = url
+        self._url = url or OPENAI
         self._key = key
         self._deadlines = deadlines
         self._client: AsyncOpenAI | None = None

@@ -1,4 +1,7 @@
-"""The REST door: routes, and the steps every request goes through."""
+"""The REST door: routes, the steps every request goes through, and the port it listens on."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -14,3 +17,15 @@ def app(doors: Doors) -> web.Application:
     for routes in (health.ROUTES, profile.ROUTES, goals.ROUTES, chat.ROUTES, doors.signin):
         application.add_routes(routes)
     return application
+
+
+@asynccontextmanager
+async def listening(application: web.Application, host: str, port: int) -> AsyncIterator[None]:
+    """Requests are taken; at the end those in hand have a second to finish."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=1024).start()
+        yield
+    finally:
+        await runner.cleanup()

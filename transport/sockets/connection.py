@@ -22,7 +22,6 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
 
 Pull = Callable[[int], Awaitable[Events]]
-Start = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 
 
 class Surroundings(Protocol):

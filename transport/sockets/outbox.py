@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from actors.domain.addresses import owner
 from actors.events import Recorded
 from transport.sockets import frames
 from transport.sockets.connection import Connection
-
-_SESSION = "session:"
 
 
 class LocalOutbox:
@@ -38,14 +37,14 @@ class LocalOutbox:
         return list(self._of.get(user_id, {}).values())
 
     def push(self, address: str, events: Sequence[Recorded]) -> None:
-        connections = self.of(address.removeprefix(_SESSION))
+        connections = self.of(owner(address))
         if connections:
             packed = [frames.event(event) for event in events]
             for connection in connections:
                 connection.push(packed)
 
     def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the wire's word
-        connections = self.of(address.removeprefix(_SESSION))
+        connections = self.of(owner(address))
         if connections:
             frame = frames.signal(type, dict(data))
             for one in connections:

@@ -57,70 +57,53 @@ def _spoil(incoming: packet.Packet) -> None:
     incoming.packet_type, incoming.data, incoming.id, incoming.namespace = packet.EVENT, [UNREADABLE], None, "/"
 
 
-class JsonPacket(packet.Packet):  # type: ignore[misc] # python-socketio is not annotated
+class _Lenient:
+    """What both kinds share: decoding never raises, an empty frame included; `_parse` says whether it was a packet."""
+
+    def __init__(self, *fields: Any, encoded_packet: str | bytes | None = None, **named: Any) -> None:
+        super().__init__(*fields, **named)
+        if encoded_packet is not None:
+            self.decode(encoded_packet)
+
+    def decode(self, frame: str | bytes) -> int:
+        if self._parse(frame):
+            _settle(self, len(frame.encode() if isinstance(frame, str) else frame))
+        else:
+            _spoil(self)
+        return 0
+
+    def _parse(self, frame: str | bytes) -> bool:
+        raise NotImplementedError
+
+
+class JsonPacket(_Lenient, packet.Packet):  # type: ignore[misc] # python-socketio is not annotated
     """What stock clients speak."""
 
     uses_binary_events = False
     json = _Json
 
-    def __init__(
-        self,
-        packet_type: int = packet.EVENT,
-        data: Any = None,
-        namespace: str | None = None,
-        id: int | None = None,  # noqa: A002 - the library's name for it
-        binary: bool | None = None,  # noqa: FBT001 - the library's signature
-        encoded_packet: object = None,
-    ) -> None:
-        super().__init__(packet_type, data, namespace, id, binary)
-        if encoded_packet is not None:
-            self.decode(encoded_packet)
-
-    def decode(self, encoded_packet: object) -> int:
-        if isinstance(encoded_packet, str) and self._parse(encoded_packet):
-            _settle(self, len(encoded_packet.encode()))
-        else:
-            _spoil(self)
-        return 0
-
-    def _parse(self, text: str) -> bool:
+    def _parse(self, frame: str | bytes) -> bool:
+        if not isinstance(frame, str):
+            return False
         try:
-            super().decode(text)
+            packet.Packet.decode(self, frame)
         except Exception:  # noqa: BLE001 - the library raises whatever it stumbles over; each is one and the same answer
             return False
         return True
 
 
-class MsgpackPacket(MsgPackPacket):  # type: ignore[misc] # python-socketio is not annotated
+class MsgpackPacket(_Lenient, MsgPackPacket):  # type: ignore[misc] # python-socketio is not annotated
     """What clients with socket.io-msgpack-parser speak. Absent fields are left out: the parser takes no null."""
-
-    def __init__(
-        self,
-        packet_type: int = packet.EVENT,
-        data: Any = None,
-        namespace: str | None = None,
-        id: int | None = None,  # noqa: A002 - the library's name for it
-        binary: bool | None = None,  # noqa: FBT001 - the library's signature
-        encoded_packet: object = None,
-    ) -> None:
-        super().__init__(packet_type, data, namespace, id, binary)
-        if encoded_packet is not None:
-            self.decode(encoded_packet)
 
     def encode(self) -> bytes:
         fields = {"type": self.packet_type, "nsp": self.namespace or "/", "data": self.data, "id": self.id}
         return msgspec.msgpack.encode({name: value for name, value in fields.items() if value is not None})
 
-    def decode(self, encoded_packet: object) -> int:
-        if isinstance(encoded_packet, bytes) and self._parse(encoded_packet):
-            _settle(self, len(encoded_packet))
-        else:
-            _spoil(self)
-        return 0
-
-    def _parse(self, packed: bytes) -> bool:
+    def _parse(self, frame: str | bytes) -> bool:
+        if not isinstance(frame, bytes):
+            return False
         try:
-            fields = msgspec.msgpack.decode(packed)
+            fields = msgspec.msgpack.decode(frame)
             self.packet_type, self.namespace = fields["type"], fields["nsp"]
             self.data, self.id = fields.get("data"), fields.get("id")
         except (msgspec.MsgspecError, TypeError, KeyError, AttributeError, ValueError, RecursionError):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import uvloop
 
 from actors.commands import ChangeProfile, Command, OpenAccount
-from actors.directory import session_address
+from actors.domain.addresses import session_address
 from actors.domain.goals import Goal
 from actors.events import TYPES, UPCASTS, Event, GoalCreated, MessageAdded
 from actors.questions import Shown, ShowProfile
@@ -23,9 +23,10 @@ from actors.runtime.journaled import Order
 from actors.runtime.outside import Document
 from config.settings import Settings, read_settings
 from scripts.benchmarks.measure import Contender, median, take_turns
-from server import Storage, open_storage, run_inside
+from server import open_storage, run_inside
 from storage.mongo import queries
 from storage.mongo.connect import kept
+from storage.opened import Storage
 
 LONG, TAIL, GOALS = 2000, 188, 20
 OLD = 200  # events at most since the snapshot

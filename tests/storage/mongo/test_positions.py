@@ -1,10 +1,10 @@
-"""Names in the store."""
+"""The `_id`s of the log."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.mongo.positions import LAST, owner, parse, position, session
+from storage.mongo.positions import LAST, parse, position
 
 addresses = st.text(min_size=1, max_size=60).filter(lambda text: "/" not in text)
 positions = st.integers(0, LAST)
@@ -34,8 +34,3 @@ def test_what_could_be_mistaken_for_another_is_refused(address: str, s: int) -> 
 def test_any_other_text_is_not_parsed(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whichever part of it is wrong
         parse(text)
-
-
-def test_a_session_is_sealed_under_its_user_s_key() -> None:
-    assert owner(session("ann")) == "ann"
-    assert owner("conversation:7") == "conversation:7"

@@ -1,0 +1,13 @@
+"""How addresses are written: the one name an actor has in the log, in placement and towards devices."""
+
+_SESSION = "session:"
+
+
+def session_address(user_id: str) -> str:
+    """The address of a user's session."""
+    return _SESSION + user_id
+
+
+def owner(address: str) -> str:
+    """Whose what is at that address is, devices and data key: a session's user, or the address itself."""
+    return address.removeprefix(_SESSION)

@@ -1,0 +1,80 @@
+"""Everything that remembers, opened together: MongoDB and Redis, and what of this node lives in them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from actors.runtime.outside import Report
+from storage.mongo import connect as mongo
+from storage.mongo import schema
+from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
+from storage.mongo.goals import MongoGoals
+from storage.mongo.heads import MongoHeads
+from storage.mongo.keys import MongoKeys
+from storage.mongo.log import MongoLog
+from storage.mongo.messages import MongoMessages
+from storage.mongo.projections import MongoProjections
+from storage.redis import connect as redis
+from storage.redis.membership import Membership, member
+from storage.redis.placement import RedisPlacement, placement
+from storage.sealing import Sealing, Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where the servers are, the key that wraps all others (32 bytes), and the seconds of this node's membership."""
+
+    mongo_url: str = field(repr=False)
+    mongo_database: str
+    redis_url: str = field(repr=False)
+    master_key: bytes = field(repr=False)
+    ttl: float
+    every: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """`log_id` is the log's own id, which only a restore changes; `membership` is this node's."""
+
+    database: mongo.Database
+    redis: Redis
+    secrets: Secrets
+    log_id: str
+    log: MongoLog
+    projections: MongoProjections
+    heads: MongoHeads
+    accounts: MongoAccounts
+    logins: MongoLoginSessions
+    goals: MongoGoals
+    messages: MongoMessages
+    membership: Membership
+    placement: RedisPlacement
+
+
+@asynccontextmanager
+async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
+    """Raises what the drivers do when a server does not answer, NotAReplicaSet, and TooNew for its schema."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        database = await enter(mongo.connected(where.mongo_url, database=where.mongo_database))
+        client = await enter(redis.connected(where.redis_url))
+        log_id = await schema.prepare(database)
+        sealing, secrets = Sealing(MongoKeys(database), {1: where.master_key}), Secrets(where.master_key)
+        membership = await enter(member(client, report, ttl=where.ttl, every=where.every))
+        yield Storage(
+            database=database,
+            redis=client,
+            secrets=secrets,
+            log_id=log_id,
+            log=await enter(MongoLog(database, sealing, report=report)),
+            projections=await enter(MongoProjections(database, sealing, report=report)),
+            heads=MongoHeads(database),
+            accounts=MongoAccounts(database, sealing, secrets),
+            logins=MongoLoginSessions(database, sealing),
+            goals=MongoGoals(database, sealing, secrets.digest),
+            messages=MongoMessages(database, sealing),
+            membership=membership,
+            placement=await enter(placement(client, membership, report)),
+        )

@@ -1,0 +1,107 @@
+"""The composition root: what it joins works together, and the node says of itself how much waits."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from actors.domain.addresses import session_address
+from actors.questions import Wake
+from config.settings import read_settings, without_settings
+from scripts.embedded.mongo import ReplicaSet
+from scripts.embedded.ports import held_port
+from scripts.embedded.valkey import Valkey
+from server import Inside, open_doors, open_storage, run_inside
+from storage.opened import Storage
+from storage.redis.membership import node_key
+from storage.redis.placement import place_key
+from tests.conftest import StartValkey
+from tests.transport.sockets.devices import eventually
+
+ANN = {"email": "ann@example.org", "password": "a long sentence is best", "name": "Ann"}
+
+
+@dataclass
+class Node:
+    storage: Storage
+    inside: Inside
+    http: aiohttp.ClientSession
+
+    async def metrics(self) -> dict[str, float]:
+        """Every sample by its name and labels, as a scrape reads them."""
+        async with self.http.get("/metrics") as response:
+            lines = (await response.text()).splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    async def sign_up(self) -> dict[str, str]:
+        async with self.http.post("/v1/auth/register", json=ANN) as response:
+            entered: dict[str, str] = await response.json()
+        assert response.status == 201, entered
+        return entered
+
+
+@asynccontextmanager
+async def node(mongo: ReplicaSet, database: str, valkey: Valkey, directory: Path) -> AsyncIterator[Node]:
+    with held_port() as port:
+        settings = read_settings(
+            profile="test",
+            mongo_url=mongo.url,
+            mongo_database=database,
+            redis_url=valkey.url,
+            data=directory,
+            port=port,
+        )
+        async with (
+            open_storage(settings) as storage,
+            run_inside(settings, storage) as inside,
+            open_doors(settings, storage, inside),
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
+        ):
+            yield Node(storage, inside, http)
+
+
+@pytest.fixture(autouse=True)
+def configured_by_the_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in set(os.environ) - set(without_settings()):
+        monkeypatch.delenv(name)
+
+
+async def test_metrics_say_how_much_is_awake_and_how_much_waits(
+    mongo: ReplicaSet, database: str, start_valkey: StartValkey, tmp_path: Path
+) -> None:
+    valkey = await start_valkey()
+    async with node(mongo, database, valkey, tmp_path) as ours:
+        await ours.sign_up()
+        rested = await ours.metrics()
+        valkey.freeze()  # who wakes now waits for its place, and its messages with it
+        try:
+            for _ in range(3):
+                ours.inside.directory.session("bo").tell(Wake())
+            asleep = await ours.metrics()
+        finally:
+            valkey.thaw()
+    assert (rested["actors_awake"], rested["messages_waiting"]) == (1, 0)
+    assert (asleep["actors_awake"], asleep["messages_waiting"]) == (2, 3)
+    assert {'writes_waiting{where="event_log 0"}', 'writes_waiting{where="goals"}'} <= rested.keys()
+
+
+async def test_a_session_that_another_node_took_over_is_not_served_here_any_more(
+    mongo: ReplicaSet, database: str, valkey: Valkey, tmp_path: Path
+) -> None:
+    async with node(mongo, database, valkey, tmp_path) as ours, Redis.from_url(valkey.url) as redis:
+        entered = await ours.sign_up()
+        address = session_address(entered["user_id"])
+        await redis.set(node_key("other"), b"live")
+        await redis.set(place_key(address), b"other")
+        await redis.delete(node_key(ours.storage.membership.node))
+        await ours.storage.membership.refresh()
+        await eventually(lambda: address not in ours.inside.system)
+        async with ours.http.get("/v1/me", headers={"Authorization": f"Bearer {entered['access_token']}"}) as response:
+            problem = await response.json()
+    assert (response.status, problem["code"], problem["effect"]) == (503, "unavailable", "none")
