@@ -96,8 +96,8 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Networks | None = Field(
         None,
-        description="Networks whose `X-Forwarded-For` is believed, with commas between, or `none`. "
-        "Production wants one of both said.",
+        description="Networks of the proxies in front, with commas between, or `none`; production wants one of both said. "
+        "Nobody else's `X-Forwarded-For` is believed, and so far nobody's is needed: no limit counts by address yet.",
     )
     metrics_allow: Networks = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),

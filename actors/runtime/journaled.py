@@ -233,6 +233,10 @@ class Journaled(Actor, Generic[S]):
             rows = self.rows(self._behind)
             head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None))
             await self.outside.projections.write(self.address, rows, head)
+            if not happened:  # nobody waits: the next wake need not make sure of them again
+                await self.outside.projections.write(
+                    self.address, [], msgspec.structs.replace(head, projected=head.seq)
+                )
         except (Overloaded, Unavailable):
             self.children.spawn(_PROJECTION, _write_late(self.outside, rows, head))
         except Exception as error:  # noqa: BLE001 - rows can be made again from the log; the address lives on

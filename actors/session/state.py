@@ -38,12 +38,13 @@ STILL_COUNTS = timedelta(days=90)
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """All a session knows. Never changed in place: the fold makes the next one beside it.
 
-    `history` is oldest first, `owed` in the order the replies are due. `goals_completed` outlives removed goals.
+    `history` is oldest first and has so many `characters`, `owed` in the order the replies are due. `goals_completed` outlives removed goals.
     """
 
     profile: Profile | None = None
     goals: dict[str, Goal] = {}
     history: tuple[Message, ...] = ()
+    characters: int = 0
     owed: dict[str, OwedReply] = {}
     activity: Activity = Activity()
     goals_completed: int = 0
@@ -156,8 +157,8 @@ def _message_added(state: State, event: MessageAdded, recorded: Recorded) -> Sta
     owed = {reply_id: reply for reply_id, reply in state.owed.items() if reply_id != event.id}
     if event.reply_id is not None:
         owed[event.reply_id] = OwedReply(event.reply_id, event.id, recorded.at)
-    history = (*state.history, message(event, recorded.seq, recorded.at))
-    return replace(state, history=_newest(history, owed), owed=owed)
+    history, characters = _newest(state, message(event, recorded.seq, recorded.at), owed)
+    return replace(state, history=history, characters=characters, owed=owed)
 
 
 def _tool_used(state: State, event: ToolUsed, _: Recorded) -> State:
@@ -190,14 +191,15 @@ def _rolled_up(goals: dict[str, Goal], changes: Sequence[RolledUp], at: datetime
     return goals
 
 
-def _newest(history: tuple[Message, ...], owed: Mapping[str, OwedReply]) -> tuple[Message, ...]:
-    """As much of the newest history as is held, and what an owed reply still needs of the rest."""
-    first = max(0, len(history) - HISTORY)
-    lengths = [len(held.text) for held in history[first:]]
-    while sum(lengths) > HISTORY_CHARACTERS and len(lengths) > 1:
-        first += 1
-        del lengths[0]
-    if first == 0:
-        return history
+def _newest(state: State, newest: Message, owed: Mapping[str, OwedReply]) -> tuple[tuple[Message, ...], int]:
+    """The history with one more message, bounded, and its characters; what an owed reply still needs is kept."""
+    history, characters = (*state.history, newest), state.characters + len(newest.text)
+    drop = 0
+    while drop < len(history) - 1 and (len(history) - drop > HISTORY or characters > HISTORY_CHARACTERS):
+        characters -= len(history[drop].text)
+        drop += 1
+    if not drop:
+        return history, characters
     needed = {reply.message_id for reply in owed.values()}
-    return (*(held for held in history[:first] if held.id in needed), *history[first:])
+    kept = tuple(one for one in history[:drop] if one.id in needed)
+    return (*kept, *history[drop:]), characters + sum(len(one.text) for one in kept)

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from actors.domain.goals import Goal
 
 SOON = timedelta(days=7)
-MAX_ANSWER = 600
 _TITLE = 48
 _NAME = 30
 

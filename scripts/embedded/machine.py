@@ -13,10 +13,13 @@ from rich.console import Console
 from config.keys import master_key_file, read_master_key, read_signing_keys
 from config.settings import Settings, variable
 from scripts.embedded.child import Child, StartError
+from scripts.embedded.llama import Llama
+from scripts.embedded.mongod import Mongod
 from scripts.embedded.ports import PortError, is_free
 from scripts.embedded.run_file import sole_run, write_run
 from scripts.embedded.server_child import Server, preloaded_server
 from scripts.embedded.stack import Stack, embedded_stack
+from scripts.embedded.valkey import Valkey
 
 OVERSTAY = 5.0  # seconds after the drain limit until the server is killed
 WATCH_EVERY, TRY_AGAIN_AFTER = 0.5, 5.0  # seconds
@@ -100,11 +103,15 @@ async def _keep_up(stack: Stack, console: Console) -> None:
         for part in stack.parts:
             if part.child is not None and not part.child.alive:
                 console.print(f"[yellow]{part.name} ended with {part.child.exit_code}; starting it again[/]")
-                try:
-                    await part.child.start_again()
-                except StartError as problem:
-                    console.print(f"[red]{problem}; trying again in {TRY_AGAIN_AFTER:.0f} s[/]")
-                    await asyncio.sleep(TRY_AGAIN_AFTER)
+                await _start_again(part.child, console)
+
+
+async def _start_again(child: Mongod | Valkey | Llama, console: Console) -> None:
+    try:
+        await child.start_again()
+    except StartError as problem:
+        console.print(f"[red]{problem}; trying again in {TRY_AGAIN_AFTER:.0f} s[/]")
+        await asyncio.sleep(TRY_AGAIN_AFTER)
 
 
 def _run(stack: Stack, url: str, server: Child) -> dict[str, object]:

@@ -38,7 +38,7 @@ class ReplicaSet:
         async with asyncio.timeout(within):
             while True:
                 for member in self.members:
-                    if member.alive and (await member.hello()).get("isWritablePrimary"):
+                    if await member.is_primary():
                         return member
                 await asyncio.sleep(0.02)
 
@@ -138,22 +138,20 @@ def _in_place(hello: Document) -> bool:
 
 async def _configuration(admin: Client, within: float = 60.0) -> Document:
     """The set's configuration; a member first tries whether its old address is itself, which may take 10 s."""
+    found: Document = {}
     async with asyncio.timeout(within):
-        while True:
-            try:
-                configuration: Document = (await admin.admin.command("replSetGetConfig"))["config"]
-            except OperationFailure as refusal:
-                if refusal.code != NOT_YET_INITIALIZED:
-                    raise
-            else:
-                return configuration
-            await asyncio.sleep(0.05)
+        while not found:
+            found = await _unless(NOT_YET_INITIALIZED, admin.admin.command("replSetGetConfig"))
+            await asyncio.sleep(0 if found else 0.05)
+    configuration: Document = found["config"]
+    return configuration
 
 
-async def _unless(code: int, command: Awaitable[Document]) -> None:
-    """Awaits the command; that it was done before is as good."""
+async def _unless(code: int, command: Awaitable[Document]) -> Document:
+    """The answer to the command; empty when it is refused with that code."""
     try:
-        await command
+        return await command
     except OperationFailure as refusal:
         if refusal.code != code:
             raise
+    return {}

@@ -77,6 +77,10 @@ class Mongod(Child):
         async with AsyncMongoClient[Document](self.url if admin else nobody, serverSelectionTimeoutMS=2000) as client:
             yield client
 
+    async def is_primary(self) -> bool:
+        """Whether it runs and takes writes."""
+        return self.alive and bool((await self.hello()).get("isWritablePrimary"))
+
     async def hello(self) -> Document:
         """What it says of itself; empty when it does not answer."""
         async with self.connected(admin=False) as client:

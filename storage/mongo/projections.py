@@ -64,12 +64,14 @@ def unplace(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def guarded(row: dict[str, Any], match: dict[str, Any]) -> bytes:
+def guarded(row: dict[str, Any], match: dict[str, Any], by: Sequence[str] = ("seq",)) -> bytes:
     """An update that writes the whole row unless there is one as new already: late or repeated, it does no harm.
+
+    Newer is what has more of the first field of `by`, of equals what has more of the next.
 
     `match` names the row with its address, so that it can't replace a row of another one: that is a duplicate key.
     """
-    older = {"$lt": [{"$ifNull": ["$seq", -1]}, row["seq"]]}
+    older = {"$lt": [[{"$ifNull": [f"${field}", -1]} for field in by], [row[field] for field in by]]}
     pipeline = [{"$replaceWith": {"$cond": [older, {"$literal": row}, "$$ROOT"]}}]
     return bson.encode({"q": match, "u": pipeline, "upsert": True})
 
@@ -122,7 +124,7 @@ class MongoProjections:
             "due_at": head.due_at,
         }
         document = {name: value for name, value in stamp.items() if value is not None}
-        updates = [_Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}))]
+        updates = [_Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}, ("seq", "projected")))]
         if rows:
             box = await self._sealing.box(owner(address))
             updates += [_Update(row, self._encode(box, address, row)) for row in rows]

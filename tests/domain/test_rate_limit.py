@@ -31,6 +31,11 @@ def test_after_a_rest_the_whole_burst_is_there_again_and_no_more() -> None:
         taken(CHAT_SEND, due, 1_000_000.0)
 
 
+def test_scaled_it_is_as_many_times_as_generous_and_never_shut() -> None:
+    assert Limit(0.5, 20).scaled(10) == Limit(5.0, 200)
+    assert Limit(0.5, 20).scaled(0.001) == Limit(0.0005, 1)
+
+
 @given(
     st.lists(st.floats(0, 30), max_size=80),
     st.sampled_from([Limit(0.5, 20), Limit(10, 1), Limit(3, 7), Limit(1 / 60, 5)]),

@@ -1,11 +1,11 @@
 """A node as a process: server.py with a test's own servers behind it, to be killed, stopped and started again."""
 
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from config.settings import without_settings
 from scripts.embedded.child import Child
 from scripts.embedded.ports import held_port
 
@@ -18,9 +18,6 @@ class Node(Child):
     """`url` once it is ready; `output` is all it has written in all its lives."""
 
     def __init__(self, directory: Path, port: int, variables: Mapping[str, str]) -> None:
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("LIFEBUDDY_", "OPENAI_"))
-        }
         self.url = f"http://127.0.0.1:{port}"
         self._file = directory / "node.log"
         self._past = ""
@@ -28,7 +25,7 @@ class Node(Child):
             "node",
             [sys.executable, str(ROOT / "server.py")],
             self._file,
-            {**inherited, "LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory), **variables},
+            {**without_settings(), "LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory), **variables},
         )
 
     @property

@@ -97,16 +97,36 @@ class TestRows:
 
         run_virtually(main())
 
-    def test_rows_that_are_there_are_not_written_again_on_waking(self) -> None:
+    def test_on_waking_no_more_is_written_again_than_may_be_missing(self) -> None:
         async def main() -> None:
             desk = Desk()
             node = desk.node()
             async with node.system:
-                await write(node, "c1", times=3)
+                for cid in ("c1", "c2", "c3"):
+                    await write(node, cid, times=2)
             again = desk.node()
             async with again.system:
                 await again.ask("wake")
-            assert desk.rows.writes == 1
+                assert desk.rows.writes == 3, "nobody waits for it"
+                await asyncio.sleep(5)
+                assert again.made[0].projected == [[5, 6]]
+
+        run_virtually(main())
+
+    def test_rows_lost_beside_their_head_are_made_soon_after_waking(self) -> None:
+        async def main() -> None:
+            desk = Desk()
+            node = desk.node()
+            async with node.system:
+                await write(node, "c1")
+                before = dict(desk.rows.rows)
+                await write(node, "c2")
+            desk.rows.rows = before
+            again = desk.node()
+            async with again.system:
+                await again.ask("wake")
+                await asyncio.sleep(5)
+                assert desk.pages() == ("c1", "c2")
 
         run_virtually(main())
 

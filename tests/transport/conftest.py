@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from scripts.embedded.ports import held_port
 from tests.transport.scripted_session import ScriptedGoals, ScriptedLogins, ScriptedMessages, ScriptedSessions
-from transport.rest.app import app
+from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.readiness import Check, Readiness
 from transport.sockets.doors import SocketDoors
@@ -40,6 +40,17 @@ async def _ok() -> None:
     """A part that is well."""
 
 
+def _shared(sessions: ScriptedSessions, logins: ScriptedLogins) -> dict[str, Any]:
+    """What both doors are given."""
+    return {
+        "sessions": sessions,
+        "identify": logins.identify,
+        "messages": ScriptedMessages(sessions),
+        "registry": CollectorRegistry(),
+        "origins": frozenset({ORIGIN}),
+    }
+
+
 @asynccontextmanager
 async def node(
     limits: Limits,
@@ -47,38 +58,16 @@ async def node(
     rest: dict[str, Any] | None = None,
 ) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
-        outbox, logins, registry = LocalOutbox(), ScriptedLogins(), CollectorRegistry()
+        outbox, logins = LocalOutbox(), ScriptedLogins()
         sessions = ScriptedSessions(outbox)
-        messages = ScriptedMessages(sessions)
-        socket_doors = SocketDoors(
-            sessions=sessions,
-            identify=logins.identify,
-            watch=logins.watch,
-            messages=messages,
-            outbox=outbox,
-            registry=registry,
-            node="n1",
-            origins=frozenset({ORIGIN}),
-            limits=limits,
-        )
-        doors = Doors(
-            sessions=sessions,
-            identify=logins.identify,
-            goals=ScriptedGoals(sessions),
-            messages=messages,
-            readiness=Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0),
-            registry=registry,
-            origins=frozenset({ORIGIN}),
-            **(rest or {}),
-        )
-        gateway = Gateway(socket_doors)
+        shared = _shared(sessions, logins)
+        readiness = Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0)
+        doors = Doors(goals=ScriptedGoals(sessions), readiness=readiness, **shared, **(rest or {}))
+        gateway = Gateway(SocketDoors(watch=logins.watch, outbox=outbox, node="n1", limits=limits, **shared))
         application = app(doors)
         gateway.mount(application)
         port = stack.enter_context(held_port())
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await stack.enter_async_context(listening(application, "127.0.0.1", port))
         await stack.enter_async_context(gateway)
         http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
         yield Node(f"http://127.0.0.1:{port}", gateway, sessions, logins, doors, application, http)

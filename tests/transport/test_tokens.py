@@ -2,11 +2,10 @@
 
 import asyncio
 import base64
-import dataclasses
 import hmac
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -15,27 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from actors.domain.refusals import Unauthenticated
+from tests.transport.signing import Clock, Keys
 from transport.tokens import Tokens, follow, read_refresh_token, refresh_token
 
 USER = "018f0000-0000-7000-8000-000000000001"
 SESSION = "018f0000-0000-7000-8000-000000000002"
-START = datetime(2026, 3, 8, 2, 30, tzinfo=UTC)
+START = Clock().at
 OURS, OLDER, FOREIGN = (Ed25519PrivateKey.generate() for _ in range(3))
 ORDER_OF_THE_CURVE = 2**252 + 27742317777372353535851937790883648493
-
-
-@dataclasses.dataclass
-class Clock:
-    at: datetime = START
-
-    def now(self) -> datetime:
-        return self.at
-
-
-@dataclasses.dataclass
-class Keys:
-    current: str
-    by_id: Mapping[str, Ed25519PrivateKey]
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ async def test_rows_are_read_as_they_were_written(projections: MongoProjections,
 
 
 async def test_the_head_says_how_far_the_rows_have_come(projections: MongoProjections, log: MongoLog) -> None:
-    owing = Head(ANN, 5, AT, AT + timedelta(days=1))
+    owing = Head(ANN, 5, 5, AT, AT + timedelta(days=1))
     await projections.write(ANN, [], owing)
     assert await log.head(ANN) == owing
     await projections.write(ANN, [], Head(ANN, 6))

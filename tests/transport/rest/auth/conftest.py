@@ -1,0 +1,150 @@
+"""Nodes whose REST door signs people in, over a real MongoDB and one clock for all."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from actors.commands import OpenAccount
+from actors.runtime.envelope import Refused
+from actors.runtime.journaled import Accepted, Order
+from scripts.embedded.mongo import ReplicaSet
+from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
+from storage.mongo.connect import Database, connected
+from storage.mongo.goals import MongoGoals
+from storage.mongo.keys import MongoKeys
+from storage.mongo.messages import MongoMessages
+from storage.sealing import Sealing, Secrets
+from tests.transport.signing import Clock, Keys, keys
+from transport.identity import Bearers
+from transport.passwords import Passwords, read_words
+from transport.rest.app import app
+from transport.rest.auth import routes
+from transport.rest.doors import Doors
+from transport.rest.readiness import Readiness
+from transport.signin import SignIn
+from transport.tokens import Tokens
+
+WORDS = read_words((Path(__file__).parents[4] / "config/common_passwords.txt").read_text())
+PASSWORD = "ein Pferd frisst Gurkensalat"
+ANN = {"email": "ann@example.org", "password": PASSWORD, "name": "Ann", "tz": "Europe/Berlin", "language": "de"}
+LOGIN = {"email": "ann@example.org", "password": PASSWORD}
+Client = TestClient[web.Request, web.Application]
+
+
+class Sessions:
+    """Stands at the far end of the directory: takes first commands as a session does, or refuses them."""
+
+    def __init__(self) -> None:
+        self.opened: dict[str, OpenAccount] = {}
+        self.refusing: list[Refused] = []
+        self.orders: list[Order] = []
+
+    def session(self, user_id: str) -> "Session":
+        return Session(self, user_id)
+
+
+class Session:
+    def __init__(self, sessions: Sessions, user_id: str) -> None:
+        self._sessions = sessions
+        self._user_id = user_id
+
+    def tell(self, message: Any) -> None:
+        raise NotImplementedError
+
+    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the port's names
+        assert isinstance(message, Order)
+        self._sessions.orders.append(message)
+        if self._sessions.refusing:
+            raise self._sessions.refusing.pop(0)
+        assert isinstance(message.command, OpenAccount)
+        repeated = self._user_id in self._sessions.opened
+        self._sessions.opened[self._user_id] = message.command
+        return Accepted(1, {}, repeated)
+
+
+@dataclasses.dataclass
+class Node:
+    """One node: a client of its REST door, and what stands behind it."""
+
+    client: Client
+    bearers: Bearers
+    tokens: Tokens
+
+    async def post(self, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self.client.post(path, json=body, headers=headers) as response:
+            return response.status, await response.json() if response.content_length else None
+
+    async def get(self, path: str, token: str) -> tuple[int, Any]:
+        async with self.client.get(path, headers={"Authorization": f"Bearer {token}"}) as response:
+            return response.status, await response.json()
+
+    async def delete(self, path: str, token: str) -> tuple[int, Any]:
+        async with self.client.delete(path, headers={"Authorization": f"Bearer {token}"}) as response:
+            return response.status, await response.json() if response.content_length else None
+
+
+@dataclasses.dataclass
+class House:
+    """The nodes of a fleet over one store; `clock` is everybody's."""
+
+    store: Database
+    stack: contextlib.AsyncExitStack
+    clock: Clock
+    keys: Keys
+    sessions: Sessions
+
+    async def node(self) -> Node:
+        sealing = Sealing(MongoKeys(self.store), {1: bytes(32)})
+        secrets = Secrets(bytes(32))
+        logins = MongoLoginSessions(self.store, sealing)
+        tokens = Tokens(self.keys, issuer="lifebuddy", timers=self.clock)
+        bearers = Bearers(tokens, logins, self.clock)
+        signin = SignIn(
+            accounts=MongoAccounts(self.store, sealing, secrets),
+            logins=logins,
+            sessions=self.sessions,
+            tokens=tokens,
+            bearers=bearers,
+            passwords=await self.stack.enter_async_context(Passwords(words=WORDS)),
+            timers=self.clock,
+        )
+        doors = Doors(
+            sessions=self.sessions,
+            identify=bearers.identify,
+            goals=MongoGoals(self.store, sealing, secrets.digest),
+            messages=MongoMessages(self.store, sealing),
+            readiness=Readiness({}),
+            registry=CollectorRegistry(),
+            signin=routes(signin),
+        )
+        client: Client = await self.stack.enter_async_context(TestClient(TestServer(app(doors))))
+        return Node(client, bearers, tokens)
+
+
+@pytest_asyncio.fixture
+async def house(mongo: ReplicaSet, database: str, stack: contextlib.AsyncExitStack) -> House:
+    store = await stack.enter_async_context(connected(mongo.url, database=database))
+    return House(store, stack, Clock(), keys(), Sessions())
+
+
+@pytest_asyncio.fixture
+async def node(house: House) -> Node:
+    return await house.node()
+
+
+@pytest_asyncio.fixture
+async def ann(node: Node) -> dict[str, Any]:
+    status, signed_in = await node.post("/v1/auth/register", ANN)
+    assert status == 201
+    return dict(signed_in)
+
+
+async def refresh(node: Node, token: str) -> tuple[int, Any]:
+    return await node.post("/v1/auth/refresh", {"refresh_token": token})
