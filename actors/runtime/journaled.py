@@ -21,8 +21,7 @@ from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Sn
 __all__ = ["Accepted", "Decided", "Journaled", "Order", "Stamp", "TooMuch"]
 
 S = TypeVar("S")
-DECIDE_AGAIN = 3
-FAR_BEHIND = 5 * MAX_EVENTS  # without rows: beyond, nothing new is taken on
+DECIDE_AGAIN, FAR_BEHIND = 3, 5 * MAX_EVENTS  # events without rows, beyond which nothing new is taken on
 _EARLIEST, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
 _PROJECTION, _SNAPSHOT, _REPAIR = "projection", "snapshot", "repair"
 _ENCODER = msgspec.msgpack.Encoder()
@@ -85,8 +84,6 @@ class Journaled(Actor, Generic[S]):
     async def answer(self, message: Any) -> Any:
         """Any message that is not an Order."""
         raise NotImplementedError
-
-    # The five steps.
 
     async def started(self) -> None:
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
@@ -234,9 +231,8 @@ class Journaled(Actor, Generic[S]):
             head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None))
             await self.outside.projections.write(self.address, rows, head)
             if not happened:  # nobody waits: the next wake need not make sure of them again
-                await self.outside.projections.write(
-                    self.address, [], msgspec.structs.replace(head, projected=head.seq)
-                )
+                sure = msgspec.structs.replace(head, projected=head.seq)
+                await self.outside.projections.write(self.address, [], sure)
         except (Overloaded, Unavailable):
             self.children.spawn(_PROJECTION, _write_late(self.outside, rows, head))
         except Exception as error:  # noqa: BLE001 - rows can be made again from the log; the address lives on

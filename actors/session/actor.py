@@ -51,7 +51,7 @@ DEVICE_LEASE = 30.0
 """Seconds a device counts as attached without being renewed."""
 AGAIN_AFTER = 1.0
 GIVE_UP_AFTER = 3
-_REPLY, _PAUSE = "reply", "reply.pause"
+_PAUSE = "reply.pause"
 
 log = structlog.get_logger()
 Decide = Callable[["Session", Any, Stamp, str], Decided]
@@ -94,6 +94,7 @@ class Session(Journaled[State]):
         self.surroundings = surroundings
         self.said = ""
         self._replying: OwedReply | None = None
+        self._finished: FinishReply | None = None
         self._failures = 0
         self._chat_due = rate_limit.FULL
         self._devices: dict[str, float] = {}
@@ -189,13 +190,10 @@ class Session(Journaled[State]):
         return decided
 
     def stop_reply(self, command: StopReply, stamp: Stamp) -> Decided:
-        """From the decision on nothing more is said; should the append fail, the reply is owed and made again."""
+        """What follows the commit ends the reply; should the append fail, it goes on as if nothing had been asked."""
         reply = chat.owed_reply(self.state.owed, command)
         mine = self._replying is not None and reply.reply_id == self._replying.reply_id
-        decided = chat.stopped(self.state.owed, command, self.said if mine else "", stamp, self._answered_by())
-        if mine:
-            self._fall_silent()
-        return decided
+        return chat.stopped(self.state.owed, command, self.said if mine else "", stamp, self._answered_by())
 
     def settle(self) -> None:
         """Replies are made one after another, in the order they became owed."""
@@ -206,7 +204,7 @@ class Session(Journaled[State]):
         reply = self._replying = next(iter(self.state.owed.values()))
         around = self.surroundings
         desk = Desk(reply, self.me, around.model, around.system_prompt, partial(self._see, reply.reply_id))
-        self.children.spawn(_REPLY, replies.answer(reply, desk))
+        self.children.spawn(reply.reply_id, replies.answer(reply, desk))
 
     def _see(self, reply_id: str) -> tuple[Seen, OwedReply]:
         mine = self.shown()
@@ -215,8 +213,9 @@ class Session(Journaled[State]):
         return Seen(mine, self.state.goals.values(), self.state.history, self._today()), self.state.owed[reply_id]
 
     def _fall_silent(self) -> None:
-        self.children.cancel(_REPLY)
-        self._replying, self.said = None, ""
+        if self._replying is not None:
+            self.children.cancel(self._replying.reply_id)
+        self._replying, self._finished, self.said = None, None, ""
 
     async def push_said(self, said: Said) -> None:
         if self._replying is None or said.reply_id != self._replying.reply_id:
@@ -239,27 +238,32 @@ class Session(Journaled[State]):
         return str(answer["result"] if accepted.repeated else answer.result)
 
     async def child_ended(self, ended: ChildEnded) -> None:
-        """A finished reply is committed; what kept it from being finished is waited out, and it is made again."""
-        if ended.name != _REPLY:
+        """A finished reply is committed, any other one made again after a pause. One that was stopped meanwhile is past."""
+        if self._replying is not None and ended.name == self._replying.reply_id:
+            await self._ended(self._replying, ended)
+        elif ended.name == _PAUSE and self._finished is not None:
+            await self._finish(self._finished)
+        else:
             self.settle()
-            return
-        self._replying, said, self.said = None, self.said, ""
+
+    async def _ended(self, reply: OwedReply, ended: ChildEnded) -> None:
         if isinstance(ended.result, FinishReply):
             await self._finish(ended.result)
             return
         self._failures += 1
         log.warning("reply.failed", error=type(ended.error).__name__, exc_info=_bug(ended.error))
-        reply = next(iter(self.state.owed.values()), None)
-        if reply is None or self._failures < GIVE_UP_AFTER or isinstance(ended.error, Refused):
+        if self._failures < GIVE_UP_AFTER or isinstance(ended.error, Refused):
+            self._fall_silent()
             self._pause()
             return
-        text = GAP.join(filter(None, (said, apology("reply.failed"))))
+        text = GAP.join(filter(None, (self.said, apology("reply.failed"))))
         await self._finish(FinishReply(reply.reply_id, text, "failed", self._answered_by(), "reply.failed"))
 
     async def _finish(self, finish: FinishReply) -> None:
-        order = Order(COACH, derived(finish.reply_id, "finish"), finish)
+        """Until it is committed the reply stays the one in hand: it is not made anew for want of the log."""
+        self._finished = finish
         try:
-            await self.accept(order)
+            await self.accept(Order(COACH, derived(finish.reply_id, "finish"), finish))
         except (Overloaded, Unavailable, TimedOut):
             self._pause()
         else:

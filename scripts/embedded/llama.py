@@ -1,6 +1,5 @@
 """A local model behind the OpenAI protocol: llama.cpp's server on a GGUF file, on loopback, with a key."""
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -9,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from config.keyring import kept_secret
-from scripts.embedded.child import Child
+from scripts.embedded.child import Child, asked
 from scripts.embedded.ports import kept_port
 
 PROGRAM = Path(__file__).with_name("llama_server.py")
@@ -47,18 +46,7 @@ class Llama(Child):
 
     async def answers(self) -> bool:
         """Whether the model is loaded; until then it answers 503."""
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.write(b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
-        try:
-            status = await asyncio.wait_for(reader.readline(), timeout=2)
-        except (OSError, TimeoutError):
-            return False
-        finally:
-            writer.close()
-        return b" 200 " in status
+        return b" 200 " in await asked(self.port, b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", b"\n")
 
 
 def is_installed() -> bool:

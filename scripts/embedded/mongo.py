@@ -36,11 +36,15 @@ class ReplicaSet:
     async def primary(self, within: float = 30.0) -> Mongod:
         """The member that takes writes now; waits for an election to end. Do not ask while a member is frozen."""
         async with asyncio.timeout(within):
-            while True:
-                for member in self.members:
-                    if await member.is_primary():
-                        return member
+            while (found := await self._primary_now()) is None:  # noqa: ASYNC110  # other processes decide
                 await asyncio.sleep(0.02)
+        return found
+
+    async def _primary_now(self) -> Mongod | None:
+        for member in self.members:
+            if await member.is_primary():
+                return member
+        return None
 
     async def secondaries(self) -> list[Mongod]:
         first = await self.primary()

@@ -1,13 +1,12 @@
 """Valkey (or Redis) on loopback: password, append-only file flushed every second, restartable on the same data and port."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from config.keyring import kept_secret
 from scripts.embedded.binaries import Program, find_valkey
-from scripts.embedded.child import Child
+from scripts.embedded.child import Child, asked
 from scripts.embedded.ports import kept_port
 
 READY_WITHIN = 20.0  # seconds; a long append-only file is read back first
@@ -51,18 +50,7 @@ class Valkey(Child):
 
     async def answers(self) -> bool:
         """Whether it lets us in and has read its data back."""
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.write(f"AUTH {self._password}\r\nPING\r\nQUIT\r\n".encode())
-        try:
-            said = await asyncio.wait_for(reader.read(), timeout=2)
-        except (OSError, TimeoutError):
-            return False
-        finally:
-            writer.close()
-        return b"+PONG" in said
+        return b"+PONG" in await asked(self.port, f"AUTH {self._password}\r\nPING\r\nQUIT\r\n".encode(), b"+PONG")
 
 
 @asynccontextmanager

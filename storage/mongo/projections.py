@@ -124,7 +124,9 @@ class MongoProjections:
             "due_at": head.due_at,
         }
         document = {name: value for name, value in stamp.items() if value is not None}
-        updates = [_Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}, ("seq", "projected")))]
+        updates = [
+            _Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}, ("seq", "projected")))
+        ]
         if rows:
             box = await self._sealing.box(owner(address))
             updates += [_Update(row, self._encode(box, address, row)) for row in rows]

@@ -33,6 +33,7 @@ class Batch:
         self._waiting: deque[_Call] = deque()
         self._called = asyncio.Event()
         self._open = True
+        self._failing = False
 
     async def call(self, queue: Queue) -> Any:
         """The answer to that one command. Raises Unavailable, or Overloaded when too many wait already."""
@@ -69,8 +70,9 @@ class Batch:
             answers = [problem] * len(calls)
         finally:
             problems = {type(answer).__name__ for answer in answers if isinstance(answer, Exception)}
-            if problems:
+            if problems and not self._failing:  # the first of a row: while Redis is away there may be thousands
                 self._report("redis.call_failed", {"errors": sorted(problems), "calls": len(calls)})
+            self._failing = bool(problems)
             _settle(calls, answers)
 
 

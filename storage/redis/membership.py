@@ -47,6 +47,7 @@ class Membership:
     """`node` is random and never reused: a node that comes back is another one.
 
     `lost` is set when Redis turns out to have lost what we wrote, or to have been told that we were dead.
+    `reachable` is what the newest refresh found: while it is false nobody has to find out anew, one time limit each.
     """
 
     def __init__(self, redis: Redis, lease: Lease, every: float, report: Report) -> None:
@@ -58,7 +59,7 @@ class Membership:
         self._every = every
         self._report = report
         self._run_id: object = None
-        self._reachable = True
+        self.reachable = True
         self._refreshing = asyncio.Lock()
 
     async def refresh(self) -> bool:
@@ -70,9 +71,18 @@ class Membership:
         """Raises Unavailable unless the lease is valid, or can be made so now."""
         if self.lease.valid():
             return
+        self.check()
         async with self._refreshing:
-            if not self.lease.valid() and not await self._refresh():
+            if self.lease.valid():
+                return
+            self.check()
+            if not await self._refresh():
                 raise Unavailable(retry_after_ms=1000)
+
+    def check(self) -> None:
+        """Raises Unavailable at once while Redis is known to be away."""
+        if not self.reachable:
+            raise Unavailable(retry_after_ms=1000)
 
     async def drain(self) -> None:
         """Say that this node is leaving: it claims nothing from now on."""
@@ -121,10 +131,10 @@ class Membership:
 
     def _reached(self, problem: Exception | None) -> None:
         reachable = problem is None
-        if reachable != self._reachable:
+        if reachable != self.reachable:
             error = {} if problem is None else {"error": type(problem).__name__}
             self._report("redis.reachable" if reachable else "redis.unreachable", error)
-        self._reachable = reachable
+        self.reachable = reachable
 
 
 @asynccontextmanager

@@ -71,7 +71,8 @@ class RedisPlacement:
         self.held.add(address)
 
     async def holds(self, address: str) -> bool:
-        """Whether Redis names this node now. Raises Unavailable when it can't be asked."""
+        """Whether Redis names this node now. Raises Unavailable when it can't be asked; at once where that is known."""
+        self._membership.check()
         named: bytes | None = await self._batch.call(lambda redis: redis.get(place_key(address)))
         return named == self._me
 

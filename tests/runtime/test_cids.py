@@ -82,3 +82,11 @@ def test_a_snapshot_brings_all_of_it_back(entries: list[tuple[str, str]]) -> Non
 def test_memory_stays_bounded() -> None:
     cids, _ = filled([("ann", str(uuid.uuid4())) for _ in range(3 * WINDOW)], WINDOW)
     assert len(cids.records) == 32 * WINDOW
+
+
+def test_a_cid_that_only_looks_like_a_v7_is_not_lost_either() -> None:
+    """Its hexadecimal time is negative: before any other, and before the mark for nothing forgotten."""
+    strange = "-2345678-9abc-7def-8000-000000000000"
+    cids, _ = filled([("ann", strange), *(("ann", version_7(5, i)) for i in range(NARROW))])
+    assert cids.find("ann", strange) is None
+    assert cids.may_be_older(strange)

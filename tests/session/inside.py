@@ -5,7 +5,6 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from actors.commands import OpenAccount
@@ -26,29 +25,9 @@ from storage.mongo.keys import MongoKeys
 from storage.mongo.log import MongoLog
 from storage.mongo.projections import MongoProjections
 from storage.sealing import Sealing, Secrets
+from tests.alone import Everywhere, WallClock
 
 MASTER = bytes(range(32))
-
-
-class Wall:
-    """The real time."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class Everywhere:
-    """Placement without Redis: one node, always the holder."""
-
-    def valid(self) -> bool:
-        return True
-
-    async def claim(self, address: str) -> None: ...
-
-    async def holds(self, address: str) -> bool:
-        return True
-
-    async def release(self, address: str) -> None: ...
 
 
 @dataclass
@@ -128,7 +107,7 @@ async def inside(
             MongoProjections(mongo, sealing, report=report) as rows,
         ):
             outside = Outside(
-                log, rows, Everywhere(), Wall(), Codec(TYPES, UPCASTS), Secrets(MASTER).digest, report,
+                log, rows, Everywhere(), WallClock(), Codec(TYPES, UPCASTS), Secrets(MASTER).digest, report,
                 snapshot_every=snapshot_every,
             )  # fmt: skip
             around = Surroundings(device, model, "You are a coach.", log_id, Limit(1000.0, 1000))

@@ -74,6 +74,13 @@ class Story:
     def move(self, goal: Goal, parent_id: str | None) -> Goal:
         return self._goal(lambda stamp: goals.move(self.state.goals, MoveGoal(goal.id, parent_id), stamp))
 
+    def chain(self, length: int) -> list[Goal]:
+        """Goals each within the one before."""
+        made = [self.create("1")]
+        while len(made) < length:
+            made.append(self.create(str(len(made) + 1), parent_id=made[-1].id))
+        return made
+
     def progress(self, goal: Goal, progress: float | None = None, *, tz: str = BERLIN, **given: Any) -> Goal:
         command = RecordProgress(goal.id, progress, **given)
         return self._goal(lambda stamp: goals.progress(self.state.goals, command, stamp, tz))

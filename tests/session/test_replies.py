@@ -6,17 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.commands import CallTool, FinishReply
-from actors.domain.conversation import OwedReply
+from actors.commands import FinishReply
 from actors.events import ToolUsed
-from actors.ports import LanguageModel, ToolCall, Turn
+from actors.ports import ToolCall
 from actors.runtime.envelope import TimedOut
 from actors.session import replies
 from actors.session.problems import TOO_MANY_STEPS, apology
-from actors.session.prompt import Seen, turns
-from actors.session.replies import Speech, answer
-from actors.session.state import shown
-from actors.work import chat, tools
+from actors.session.replies import answer
 from tests.scripted_model import (
     FOREIGN_GOAL,
     Behaviour,
@@ -37,64 +33,11 @@ from tests.scripted_model import (
     says,
     scripted_model,
 )
-from tests.session.story import BERLIN, Story
-from tests.virtual import run_virtually
+from tests.session.story_desk import StoryDesk
 from transport.providers.openai_chat import Deadlines, OpenAIChat
 
 WALK: Call = ("create_goal", {"title": "Walk every day"})
 READ: Call = ("create_goal", {"title": "Read a book"})
-
-
-class StoryDesk:
-    """A session's side of a reply: the real state and decisions, without the actor around them."""
-
-    def __init__(self, model: LanguageModel | None, said: str = "Hello") -> None:
-        self.story = Story()
-        self.model = model
-        self.tools = tools.TOOLS
-        self.deltas: list[str] = []
-        self.talking = asyncio.Event()
-        self.reply_id = self.story.say(said).reply_id
-
-    @property
-    def reply(self) -> OwedReply:
-        return self.story.state.owed[self.reply_id]
-
-    @property
-    def titles(self) -> list[str]:
-        return [goal.title for goal in self.story.state.goals.values()]
-
-    def turns(self) -> list[Turn]:
-        state, today = self.story.state, self.story.at.date()
-        profile = shown(state, today)
-        assert profile is not None
-        return turns("You are a coach.", Seen(profile, state.goals.values(), state.history, today), self.reply)
-
-    def offline(self) -> str:
-        return "No model is connected. You have no goals yet."
-
-    def said(self, text: str) -> None:
-        self.deltas.append(text)
-        if len(self.deltas) >= 3:
-            self.talking.set()
-
-    async def use(self, call: ToolCall) -> str:
-        state = self.story.state
-        asked = tools.parse(call.name, call.arguments, state.goals)
-        if isinstance(asked, tools.ToolAnswer):
-            return asked.result
-        command = CallTool(self.reply_id, call.call_id, call.name, call.arguments, asked)
-        done = self.story.do(lambda stamp: chat.use_tool(state.goals, state.owed, command, stamp, BERLIN))
-        assert isinstance(done, chat.ToolResult)
-        return done.result
-
-    async def answered(self) -> FinishReply:
-        """The reply made; what devices saw letter by letter is what is kept."""
-        finish = await answer(self.reply, self)
-        assert "".join(self.deltas) == finish.text
-        assert finish.reply_id == self.reply_id
-        assert finish.text.strip()
-        return finish
 
 
 @pytest.fixture
@@ -366,45 +309,3 @@ async def test_the_model_sees_the_newest_message_after_the_data(desk: StoryDesk,
     assert (await desk.answered()).text == "You said: Hello"
     assert asked == ["Hello"]
     assert server.prompt()[0] == {"role": "system", "content": "You are a coach."}
-
-
-def test_speech_says_the_first_word_at_once_then_every_40_ms_or_a_sentence() -> None:
-    heard: list[tuple[float, str]] = []
-
-    async def speak() -> str:
-        clock = asyncio.get_running_loop().time
-        with Speech(lambda text: heard.append((round(clock(), 3), text))) as speech:
-            for _ in range(10):
-                speech.add("word ")
-                await asyncio.sleep(0.01)
-            speech.add("and so the sentence is over.")
-            await asyncio.sleep(0.015)
-            speech.add(" Then")
-            await asyncio.sleep(1.0)
-            speech.add(" later")
-            return speech.close()
-
-    text = run_virtually(speak())
-    assert text == "word " * 10 + "and so the sentence is over. Then later"
-    assert "".join(said for _, said in heard) == text
-    assert heard == [
-        (0.0, "word "),
-        (0.04, "word word word "),
-        (0.08, "word word word word "),
-        (0.1, "word word and so the sentence is over."),
-        (0.12, " Then"),
-        (1.115, " later"),
-    ]
-
-
-def test_speech_that_is_broken_off_says_nothing_more() -> None:
-    heard: list[str] = []
-
-    async def speak() -> None:
-        with Speech(heard.append) as speech:
-            speech.add("One")
-            speech.add(" two")
-        await asyncio.sleep(1.0)
-
-    run_virtually(speak())
-    assert heard == ["One"]

@@ -31,11 +31,6 @@ from tests.session.story import ANN, BERLIN, Story
 STRANGE = "0198ffff-0000-7000-8000-00000000ffff"
 
 
-@pytest.fixture
-def story() -> Story:
-    return Story()
-
-
 def use(story: Story, reply_id: str, command: Command, *, name: str = "create_goal", call_id: str = "call-1") -> str:
     call = CallTool(reply_id, call_id, name, "{}", command)
     answer = story.do(lambda stamp: chat.use_tool(story.state.goals, story.state.owed, call, stamp, BERLIN))

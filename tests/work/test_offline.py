@@ -14,11 +14,6 @@ TODAY = date(2026, 3, 2)
 LONGEST = 600  # characters of an answer
 
 
-@pytest.fixture
-def story() -> Story:
-    return Story()
-
-
 def said(story: Story, text: str = "Hi") -> str:
     return answer("Ann", text, story.state.goals, TODAY)
 

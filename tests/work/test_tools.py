@@ -15,11 +15,6 @@ from actors.work.tools import MAX_LISTED, TOOLS, ToolAnswer, parse, refusal
 from tests.session.story import Story
 
 
-@pytest.fixture
-def story() -> Story:
-    return Story()
-
-
 def asked(name: str, arguments: dict[str, Any], goals: dict[str, Goal] | None = None) -> Command:
     command = parse(name, msgspec.json.encode(arguments).decode(), goals or {})
     assert not isinstance(command, ToolAnswer), command.result

@@ -6,7 +6,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +22,7 @@ from storage.mongo.log import MongoLog
 from storage.mongo.projections import MongoProjections
 from storage.mongo.schema import prepare
 from storage.sealing import Sealing
+from tests.alone import Everywhere, WallClock
 from tests.model.bank import CODEC, Add, Chain, Counter, follow
 from tests.storage.mongo.conftest import KEKS
 
@@ -54,27 +54,6 @@ class CountingLog(MongoLog):
         except OutcomeUnknown:
             self.unknown += 1
             raise
-
-
-class Everywhere:
-    """A placement that lies: every node holds every address, always."""
-
-    def valid(self) -> bool:
-        return True
-
-    async def claim(self, address: str) -> None:
-        """Granted."""
-
-    async def holds(self, address: str) -> bool:
-        return True
-
-    async def release(self, address: str) -> None:
-        """Noted."""
-
-
-class WallClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 class Fleet:

@@ -12,7 +12,7 @@ from scripts.embedded.valkey import Valkey
 from storage.redis.membership import node_key
 from storage.redis.placement import PlacedElsewhere, place_key
 from tests.conftest import StartValkey
-from tests.storage.redis.conftest import EVERY, Node, node
+from tests.storage.redis.conftest import EVERY, TTL, Node, node
 
 ANN = "session:ann"
 MANY = [f"session:{number}" for number in range(1000)]
@@ -190,3 +190,23 @@ async def test_a_node_that_was_thought_dead_learns_what_was_taken_from_it(valkey
         assert slow.reports.fields("membership.lost") == [{"lapsed": True, "other_redis": False}]
         assert lost == [ANN]
         assert await other.placement.holds(ANN)
+
+
+async def test_while_redis_hangs_everyone_is_told_at_once(start_valkey: StartValkey) -> None:
+    """Who is asked about each message may not wait out a time limit each time: what is held goes on at full speed."""
+    server = await start_valkey()
+    async with node(server.url) as ours:
+        await ours.placement.claim(ANN)
+        server.freeze()
+        await asyncio.sleep(TTL + 2 * EVERY)
+        assert not ours.placement.valid()
+        began = time.monotonic()
+        for address in MANY[:20]:
+            with pytest.raises(Unavailable):
+                await ours.placement.holds(address)
+            with pytest.raises(Unavailable):
+                await ours.placement.claim(address)
+        assert time.monotonic() - began < 0.3
+        server.thaw()
+        await asyncio.sleep(3 * EVERY)
+        assert await ours.placement.holds(ANN)

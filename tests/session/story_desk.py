@@ -1,0 +1,64 @@
+"""A session's side of a reply, told as a story: the real state and decisions, without the actor around them."""
+
+import asyncio
+
+from actors.commands import CallTool, FinishReply
+from actors.domain.conversation import OwedReply
+from actors.ports import LanguageModel, ToolCall, Turn
+from actors.session.prompt import Seen, turns
+from actors.session.replies import answer
+from actors.session.state import shown
+from actors.work import chat, tools
+from tests.session.story import BERLIN, Story
+
+
+class StoryDesk:
+    """A session's side of a reply: the real state and decisions, without the actor around them."""
+
+    def __init__(self, model: LanguageModel | None, said: str = "Hello") -> None:
+        self.story = Story()
+        self.model = model
+        self.tools = tools.TOOLS
+        self.deltas: list[str] = []
+        self.talking = asyncio.Event()
+        self.reply_id = self.story.say(said).reply_id
+
+    @property
+    def reply(self) -> OwedReply:
+        return self.story.state.owed[self.reply_id]
+
+    @property
+    def titles(self) -> list[str]:
+        return [goal.title for goal in self.story.state.goals.values()]
+
+    def turns(self) -> list[Turn]:
+        state, today = self.story.state, self.story.at.date()
+        profile = shown(state, today)
+        assert profile is not None
+        return turns("You are a coach.", Seen(profile, state.goals.values(), state.history, today), self.reply)
+
+    def offline(self) -> str:
+        return "No model is connected. You have no goals yet."
+
+    def said(self, text: str) -> None:
+        self.deltas.append(text)
+        if len(self.deltas) >= 3:
+            self.talking.set()
+
+    async def use(self, call: ToolCall) -> str:
+        state = self.story.state
+        asked = tools.parse(call.name, call.arguments, state.goals)
+        if isinstance(asked, tools.ToolAnswer):
+            return asked.result
+        command = CallTool(self.reply_id, call.call_id, call.name, call.arguments, asked)
+        done = self.story.do(lambda stamp: chat.use_tool(state.goals, state.owed, command, stamp, BERLIN))
+        assert isinstance(done, chat.ToolResult)
+        return done.result
+
+    async def answered(self) -> FinishReply:
+        """The reply made; what devices saw letter by letter is what is kept."""
+        finish = await answer(self.reply, self)
+        assert "".join(self.deltas) == finish.text
+        assert finish.reply_id == self.reply_id
+        assert finish.text.strip()
+        return finish
