@@ -11,6 +11,7 @@ import msgspec
 
 from actors.commands import PUBLIC, Command
 from actors.domain.refusals import Invalid, UnknownCommand
+from actors.events import MessageAdded, Recorded
 
 T = TypeVar("T")
 
@@ -184,6 +185,14 @@ def _path(place: _Place | None) -> str:
 def pack(thing: object) -> Any:
     """Builtins ready for JSON or msgpack: times as RFC 3339 UTC with exactly milliseconds, dates as YYYY-MM-DD."""
     return _timed(msgspec.to_builtins(thing, builtin_types=(datetime, date), str_keys=True))
+
+
+def pack_event(recorded: Recorded) -> dict[str, Any]:
+    """An event as apps see it. The data of `message.added` has all that a message of the history has."""
+    packed: dict[str, Any] = pack(recorded)
+    if isinstance(recorded.data, MessageAdded):
+        packed["data"] |= {"seq": packed["seq"], "created_at": packed["at"]}
+    return packed
 
 
 def dump(thing: object) -> bytes:

@@ -64,6 +64,10 @@ async def test_history_is_there_after_a_restart(running: Running) -> None:
         await app.replied(sent["reply_id"])
         goal = (await app.surely("goal.create", {"title": "Swim"}))["goal"]
         log = await app.whole_log()
+        _, page = await app.rest("GET", "/v1/chat/messages")
+        live = {event["data"]["id"]: event["data"] for event in app.events if event["type"] == "message.added"}
+        for message in page["items"]:
+            assert message.items() <= live[message["id"]].items(), "the history tells another story than the event"
         assert await running.node.stop(30), "it had to be killed"
         await running.node.start_ready()
         await app.connect()

@@ -58,7 +58,7 @@ async def _sync(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     """`{events, seq, more}`."""
     sync = wire.read(Sync, asked.body)
     missed: Events = await _ask(doors, asked, Missed(sync.since, sync.limit))
-    return {"events": wire.pack(missed.events), "seq": missed.seq, "more": missed.more}
+    return {"events": [wire.pack_event(one) for one in missed.events], "seq": missed.seq, "more": missed.more}
 
 
 async def _history(doors: SocketDoors, asked: Asked) -> dict[str, Any]:

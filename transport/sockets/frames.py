@@ -30,7 +30,7 @@ class Frame:
 
 def event(recorded: Recorded) -> Frame:
     """`event {v, seq, id, at, type, data}`."""
-    return Frame("event", wire.pack(recorded), recorded.seq)
+    return Frame("event", wire.pack_event(recorded), recorded.seq)
 
 
 def signal(kind: str, data: dict[str, Any]) -> Frame:
