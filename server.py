@@ -284,6 +284,9 @@ def _calm_the_collector() -> None:
 
 def main() -> int:
     """Exit code 0 after a drain, 1 with one line that says what is wrong."""
+    if sys.argv[1:]:
+        print(f"can't start: {sys.argv[1]}: all settings are variables, see docs/settings.md", file=sys.stderr)
+        return 1
     try:
         settings = read_settings()
         configure_logs(settings)

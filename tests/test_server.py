@@ -1,6 +1,8 @@
 """The composition root: what it joins works together, and the node says of itself how much waits."""
 
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -105,3 +107,13 @@ async def test_a_session_that_another_node_took_over_is_not_served_here_any_more
         async with ours.http.get("/v1/me", headers={"Authorization": f"Bearer {entered['access_token']}"}) as response:
             problem = await response.json()
     assert (response.status, problem["code"], problem["effect"]) == (503, "unavailable", "none")
+
+
+def test_an_argument_is_refused_not_swallowed() -> None:
+    """A typing error in `scripts/run --prot 9000` must not start a server on another port."""
+    started = subprocess.run(
+        [sys.executable, "server.py", "--prot", "9000"], capture_output=True, text=True, check=False
+    )
+    assert started.returncode == 1
+    assert "--prot" in started.stderr
+    assert "Traceback" not in started.stderr
