@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from actors.questions import Attach
 from tests.transport.conftest import Node, StartNode
 from tests.transport.sockets.devices import Device, Raw, cid, eventually
 from transport.sockets.limits import Limits
@@ -18,6 +19,14 @@ async def nobody_is_left(node: Node) -> None:
     assert not any(node.logins.watching.values())
 
 
+async def hears(device: Raw) -> bool:
+    """Whether it gets an event before it is closed."""
+    while (packet := await device.next()) is not None:
+        if packet[0] == 2 and packet[2][0] == "event":
+            return True
+    return False
+
+
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_device_that_connects_again_replaces_its_old_connection(start_node: StartNode, path: str) -> None:
     node = await start_node(Limits(sweep=0.1))
@@ -29,6 +38,28 @@ async def test_a_device_that_connects_again_replaces_its_old_connection(start_no
             assert new.io.connected
             assert other.io.connected
             assert len(list(node.gateway.outbox)) == 2
+    await nobody_is_left(node)
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_of_two_connections_of_a_device_at_once_the_newer_stays(start_node: StartNode, path: str) -> None:
+    """Both are coming in when the first is let in: it may not end the one that is to replace it."""
+    node = await start_node()
+    both = asyncio.Barrier(2)
+
+    async def together(message: object) -> None:
+        if isinstance(message, Attach):
+            async with asyncio.timeout(5):
+                await both.wait()
+
+    node.sessions["ann"].before = together
+    async with Raw(node.http, path) as one, Raw(node.http, path) as two:
+        await asyncio.gather(one.join(device_id="phone"), two.join(device_id="phone"))
+        await eventually(lambda: len(list(node.gateway.outbox)) == 1)
+        await asyncio.sleep(0.1)
+        assert [connection.closing for connection in node.gateway.outbox] == [False]
+        node.sessions["ann"].say("still here")
+        assert [device for device in (one, two) if await hears(device)]
     await nobody_is_left(node)
 
 
