@@ -57,6 +57,8 @@ def _install_lock(name: str) -> None:
     if not _run(PYTHON, "-m", "uv", "--version", quiet=True):
         _run(PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *_hashed(UV_LOCK))
     options = ["--quiet"] + (["--no-cache"] if os.environ.get("UV_NO_CACHE") else [])
+    if sys.dont_write_bytecode:  # then nobody else would, and every start would compile all packages anew
+        options.append("--compile-bytecode")
     if _run(PYTHON, "-m", "uv", "pip", "install", "--python", str(PYTHON), *options, *_hashed(name)):
         return
     print("uv could not; trying pip (slower) …", flush=True)

@@ -17,8 +17,8 @@ from tests.flows.app import App, signed_up
 from tests.flows.node import Node, node
 from tests.scripted_model import echo, scripted_model
 
-USERS, MESSAGES, KILLS = 20, 60, 3
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]  # thousands of messages, and servers that come back
+USERS, MESSAGES, KILLS = 20, 100, 4
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # thousands of messages, and servers that come back
 
 Kill = Callable[[Node, ReplicaSet, Valkey], Awaitable[None]]
 
