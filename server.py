@@ -291,9 +291,12 @@ def main() -> int:
         settings = read_settings()
         configure_logs(settings)
         uvloop.run(run(settings))
-    except (SettingsError, NotAReplicaSet, TooNew, OSError, PyMongoError, RedisError) as problem:
-        told = str(problem) if isinstance(problem, SettingsError | NotAReplicaSet | TooNew | OSError) else ""
-        print(f"can't start: {type(problem).__name__} {told}".rstrip(), file=sys.stderr)
+    except (SettingsError, NotAReplicaSet, TooNew, OSError) as problem:
+        print(f"can't start: {problem or type(problem).__name__}", file=sys.stderr)
+        return 1
+    except (PyMongoError, RedisError) as problem:  # without its text: it holds addresses and users
+        who = "MongoDB" if isinstance(problem, PyMongoError) else "Redis"
+        print(f"can't start: {who} does not answer as it should ({type(problem).__name__})", file=sys.stderr)
         return 1
     return 0
 

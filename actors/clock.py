@@ -12,24 +12,39 @@ from actors.runtime.system import System
 
 EVERY: Final = 5.0
 TOGETHER: Final = 200
+MOST: Final = 10_000
+LONGEST: Final = 300.0
 GRACE: Final = timedelta(seconds=2)
 """What has been owed for less than this is being seen to by whoever committed it."""
 
 
 async def run(system: System, heads: HeadRows, timers: Timers, report: Report, *, every: float = EVERY) -> None:
     """Look every few seconds, for ever. Of many debts the oldest come first, a bounded number at once."""
+    tried: _Tried = {}
     while True:
         try:
-            await _look(system, heads, timers)
+            await _look(system, heads, timers, tried)
         except Refused as refusal:
             report("clock.late", {"code": refusal.code})
         await asyncio.sleep(every)
 
 
-async def _look(system: System, heads: HeadRows, timers: Timers) -> None:
-    for address in await heads.owing(timers.now() - GRACE, TOGETHER):
-        if address in system:
+_Tried = dict[str, tuple[float, float]]
+"""When who was woken and owes it still is to be woken again, and how much later than that the next time."""
+
+
+async def _look(system: System, heads: HeadRows, timers: Timers, tried: _Tried) -> None:
+    """Who can't be woken is tried ever more seldom, and does not stand before those who can."""
+    now = asyncio.get_running_loop().time()
+    asleep = sum(address not in system for address in tried)
+    owing = await heads.owing(timers.now() - GRACE, min(TOGETHER + asleep, MOST))
+    for address in tried.keys() - set(owing):
+        del tried[address]
+    for address in owing:
+        at, pause = tried.get(address, (now, 0.0))
+        if address in system or now < at:
             continue
+        tried[address] = (now + pause, min(max(EVERY, 2 * pause), LONGEST))
         try:
             system.ref(address).tell(Wake())
         except Overloaded:

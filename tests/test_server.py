@@ -117,3 +117,17 @@ def test_an_argument_is_refused_not_swallowed() -> None:
     assert started.returncode == 1
     assert "--prot" in started.stderr
     assert "Traceback" not in started.stderr
+
+
+def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    nowhere = {
+        "LIFEBUDDY_MONGO_URL": "mongodb://ann:secret@127.0.0.1:1/",
+        "LIFEBUDDY_REDIS_URL": "redis://127.0.0.1:1",
+        "LIFEBUDDY_DATA": str(tmp_path),
+    }
+    started = subprocess.run(
+        [sys.executable, "server.py"], capture_output=True, text=True, check=False, env={**os.environ, **nowhere}
+    )
+    assert started.returncode == 1
+    assert "MongoDB does not answer" in started.stderr
+    assert "secret" not in started.stderr

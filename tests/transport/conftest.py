@@ -95,5 +95,9 @@ async def start_node() -> AsyncIterator[StartNode]:
 def no_traceback(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Whatever a client sends, no traceback stands in the log and nothing is reported by the loop."""
     yield
-    told = [record.getMessage() for record in caplog.records if record.exc_info or record.levelno >= logging.ERROR]
+    told = [
+        record.getMessage()
+        for record in caplog.get_records("call")
+        if record.exc_info or record.levelno >= logging.ERROR
+    ]
     assert told == []

@@ -1,13 +1,18 @@
 """The REST door: routes, the steps every request goes through, and the port it listens on."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from transport.rest import chat, goals, health, profile
 from transport.rest.doors import DOORS, Doors
 from transport.rest.middleware import chain
+
+_library: Final = logging.getLogger("aiohttp.server")
 
 
 def app(doors: Doors) -> web.Application:
@@ -22,6 +27,7 @@ def app(doors: Doors) -> web.Application:
 @asynccontextmanager
 async def listening(application: web.Application, host: str, port: int) -> AsyncIterator[None]:
     """Requests are taken; at the end those in hand have a second to finish."""
+    _library.addFilter(_is_ours)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
@@ -29,3 +35,9 @@ async def listening(application: web.Application, host: str, port: int) -> Async
         yield
     finally:
         await runner.cleanup()
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """What a client garbled was answered with a 400: anybody could fill the log with the library's tracebacks of it."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)

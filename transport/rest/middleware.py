@@ -99,6 +99,8 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             response = _problem(refused, trace)
         except web.HTTPException as raised:
             response = _of_library(raised, trace)
+        except (ConnectionError, web.RequestPayloadError):  # hung up or garbled in the middle of its body
+            response = _problem(Invalid(), trace)
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
             response = _crashed(request, error)
     if not response.prepared:

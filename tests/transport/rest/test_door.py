@@ -239,29 +239,6 @@ async def test_the_session_sees_the_trace_the_client_can_quote(start_node: Start
     assert headers["X-Trace-Id"] == node.sessions["ann"].traces[-1]
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"GARBAGE\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST /v1/goals HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        b"POST /v1/goals HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST /v1/goals HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
-    ],
-)
-async def test_what_is_not_http_is_refused_without_a_traceback(start_node: StartNode, raw: bytes) -> None:
-    node = await start_node()
-    host, port = node.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(raw)
-    answer = await asyncio.wait_for(reader.read(4_096), 5)
-    writer.close()
-    assert answer.split(b" ")[1] in {b"400", b"401"}
-    assert b"Traceback" not in answer
-
-
 async def test_metrics_are_for_listed_addresses_only(start_node: StartNode) -> None:
     node = await start_node()
     await call(node, "GET", f"/v1/goals/{uuid.uuid4()}")

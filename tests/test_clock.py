@@ -1,0 +1,75 @@
+"""The clock wakes who owes something, the oldest debt first, and is not held up by those who can't be woken."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from actors import clock
+from actors.runtime.actor import Actor
+from actors.runtime.envelope import Unavailable
+from actors.runtime.system import System
+from tests.alone import Everywhere, WallClock
+
+BROKEN = [f"session:broken-{number}" for number in range(clock.TOGETHER + 50)]
+ANN = "session:ann"
+
+
+class Debts:
+    """`ports.HeadRows`: addresses with the oldest debt first, those that are paid gone."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.owed = list(addresses)
+        self.woken: Counter[str] = Counter()
+        self.paid = asyncio.Event()
+
+    async def owing(self, _: datetime, limit: int) -> Sequence[str]:
+        return self.owed[:limit]
+
+
+class Debtor(Actor):
+    """Pays when it is woken, unless it is broken: then it can't even start."""
+
+    def __init__(self, address: str, debts: Debts) -> None:
+        super().__init__(address)
+        self._debts = debts
+
+    async def started(self) -> None:
+        self._debts.woken[self.address] += 1
+        if self.address in BROKEN:
+            raise Unavailable
+
+    async def receive(self, _: Any) -> None:
+        self._debts.owed.remove(self.address)
+        self._debts.paid.set()
+
+
+@asynccontextmanager
+async def ticking(debts: Debts) -> AsyncIterator[None]:
+    def report(event: str, fields: dict[str, Any]) -> None:
+        raise AssertionError((event, fields))
+
+    async with System(lambda address: Debtor(address, debts), placement=Everywhere(), report=report) as system:
+        looking = asyncio.create_task(clock.run(system, debts, WallClock(), report, every=0.02), name="clock")
+        yield
+        looking.cancel()
+        await asyncio.wait({looking})
+
+
+async def test_who_owes_is_woken_once_and_pays() -> None:
+    debts = Debts(ANN)
+    async with ticking(debts):
+        await asyncio.wait_for(debts.paid.wait(), 2)
+        await asyncio.sleep(0.1)
+    assert debts.woken == {ANN: 1}
+
+
+async def test_those_who_cannot_be_woken_hold_nobody_up_and_are_tried_more_seldom() -> None:
+    debts = Debts(*BROKEN, ANN)
+    async with ticking(debts):
+        await asyncio.wait_for(debts.paid.wait(), 2)
+        await asyncio.sleep(0.5)
+    assert debts.woken[ANN] == 1
+    assert max(debts.woken.values()) == 2
