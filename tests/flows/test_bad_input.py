@@ -14,6 +14,7 @@ import pytest
 
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
+from tests.transport.sockets.devices import send_head
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]  # a process starts
 FLOOD = 10_000
@@ -113,11 +114,8 @@ async def test_unreadable_frames_are_answered_and_end_the_connection(running: Ru
 
 
 async def test_a_frame_over_a_mebibyte_closes_with_1009(running: Running) -> None:
-    """Only its head is sent: whoever goes on sending may find the connection reset before the close can be read."""
     async with signed_up(running.node.url) as app, raw_socket(app) as socket:
-        assert socket._conn is not None
-        assert socket._conn.transport is not None
-        socket._conn.transport.write(b"\x81\xff" + (1_200_000).to_bytes(8, "big") + b"mask")
+        send_head(socket, 1_200_000)
         async with asyncio.timeout(20):
             while (await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass

@@ -77,6 +77,16 @@ class Device:
         await self.io.shutdown()
 
 
+def send_head(socket: aiohttp.ClientWebSocketResponse, length: int) -> None:
+    """The head of a text frame of so many bytes, and no more of it (RFC 6455, section 5.2).
+
+    Whoever goes on sending may find the connection reset before the server's close can be read.
+    """
+    assert socket._conn is not None
+    assert socket._conn.transport is not None
+    socket._conn.transport.write(b"\x81\xff" + length.to_bytes(8, "big") + b"mask")
+
+
 class Raw:
     """A WebSocket at the Engine.IO level. `code` is what the server closed it with."""
 

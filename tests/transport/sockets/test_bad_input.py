@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.transport.conftest import Node, StartNode
-from tests.transport.sockets.devices import Device, Raw, cid, eventually
+from tests.transport.sockets.devices import Device, Raw, cid, eventually, send_head
 from transport.sockets.limits import Limits
 
 BROKEN_JSON = [
@@ -124,7 +124,7 @@ async def test_a_frame_over_a_mebibyte_closes_with_1009(start_node: StartNode, p
     async with Raw(node.http, path) as raw:
         await raw.join()
         await raw.until("session.ready")
-        await send(raw, "4" * (1024 * 1024 + 1))
+        send_head(raw.ws, 1024 * 1024 + 1)
         assert await raw.closed() == 1009
     assert node.sessions["ann"].seq == 0
 
