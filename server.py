@@ -14,7 +14,6 @@ from typing import Any
 
 import structlog
 import uvloop
-from prometheus_client import CollectorRegistry
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
@@ -24,6 +23,7 @@ from actors.domain.rate_limit import CHAT_SEND
 from actors.events import TYPES, UPCASTS
 from actors.runtime.codec import Codec
 from actors.runtime.journal import Outside
+from actors.runtime.owned import owned
 from actors.runtime.system import Limits, System
 from actors.session.actor import Session, Surroundings
 from config.keys import read_master_key, read_signing_keys
@@ -32,21 +32,13 @@ from config.settings import Settings, SettingsError, read_settings
 from storage.mongo.connect import NotAReplicaSet
 from storage.mongo.schema import TooNew
 from storage.opened import Storage, Where, opened
-from storage.redis.owned import owned
-from transport import tokens as access
-from transport.identity import Bearers
-from transport.passwords import Passwords, read_words
+from transport.opened import Behind
+from transport.opened import opened as doors
+from transport.passwords import read_words
 from transport.providers.openai_chat import Deadlines, OpenAIChat
-from transport.rest import auth
-from transport.rest.app import app, listening
-from transport.rest.doors import Doors
-from transport.rest.doors import Limits as RequestLimits
-from transport.rest.gauges import Reading, show
+from transport.rest.gauges import Reading
 from transport.rest.readiness import Check, Readiness
-from transport.signin import SignIn
-from transport.sockets.doors import SocketDoors
 from transport.sockets.gateway import Gateway
-from transport.sockets.limits import Limits as SocketLimits
 from transport.sockets.outbox import LocalOutbox
 
 CONFIG = Path(__file__).parent / "config"
@@ -128,82 +120,26 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         yield Inside(system, Directory(system), outbox, model)
 
 
-@asynccontextmanager
-async def open_doors(settings: Settings, storage: Storage, inside: Inside) -> AsyncIterator[tuple[Gateway, Readiness]]:
-    """REST and sockets on one port; what is entered last is closed first."""
-    registry = CollectorRegistry()
-    readiness = Readiness(_checks(storage, inside))
-    show(registry, _gauges(storage, inside))
-    async with (
-        open_signin(settings, storage, inside) as signin,
-        Gateway(_socket_doors(settings, storage, inside, signin.bearers, registry)) as gateway,
-    ):
-        application = app(_rest_doors(settings, storage, inside, signin, readiness, registry))
-        gateway.mount(application)
-        async with listening(application, settings.host, settings.port):
-            yield gateway, readiness
-
-
-@asynccontextmanager
-async def open_signin(settings: Settings, storage: Storage, inside: Inside) -> AsyncIterator[SignIn]:
-    """Accounts, tokens and login sessions; keys and revocations are followed as they change."""
-    timers = WallClock()
-    tokens = access.Tokens(read_signing_keys(settings), issuer=settings.token_issuer, timers=timers)
-    bearers = Bearers(tokens, storage.logins, timers)
-    reread = access.follow(tokens, partial(read_signing_keys, settings))
-    async with (
-        Passwords(words=read_words(_text("common_passwords.txt"))) as passwords,
-        owned(bearers.follow(), "bearers.follow", report),
-        owned(reread, "signing-keys.follow", report),
-    ):
-        yield SignIn(
-            accounts=storage.accounts,
-            logins=storage.logins,
-            sessions=inside.directory,
-            tokens=tokens,
-            bearers=bearers,
-            passwords=passwords,
-            timers=timers,
-        )
-
-
-def _socket_doors(
-    settings: Settings, storage: Storage, inside: Inside, bearers: Bearers, registry: CollectorRegistry
-) -> SocketDoors:
-    return SocketDoors(
+def open_doors(
+    settings: Settings, storage: Storage, inside: Inside
+) -> AbstractAsyncContextManager[tuple[Gateway, Readiness]]:
+    """REST and sockets on one port. Raises SettingsError."""
+    behind = Behind(
         sessions=inside.directory,
-        identify=bearers.identify,
-        watch=bearers.watch,
-        messages=storage.messages,
         outbox=inside.outbox,
-        registry=registry,
-        node=storage.membership.node,
-        origins=frozenset(settings.allowed_origins),
-        limits=SocketLimits(waiting=settings.outbox_bound, ask=settings.ask_seconds),
-    )
-
-
-def _rest_doors(
-    settings: Settings,
-    storage: Storage,
-    inside: Inside,
-    signin: SignIn,
-    readiness: Readiness,
-    registry: CollectorRegistry,
-) -> Doors:
-    return Doors(
-        sessions=inside.directory,
-        identify=signin.bearers.identify,
+        accounts=storage.accounts,
+        logins=storage.logins,
         goals=storage.goals,
         messages=storage.messages,
-        readiness=readiness,
-        registry=registry,
-        signin=auth.routes(signin),
-        origins=frozenset(settings.allowed_origins),
-        metrics_from=settings.metrics_allow,
-        limits=RequestLimits(ask=settings.ask_seconds),
-        now=signin.timers.now,
+        timers=WallClock(),
+        node=storage.membership.node,
+        signing_keys=partial(read_signing_keys, settings),
+        common_words=read_words(_text("common_passwords.txt")),
+        checks=_checks(storage, inside),
+        readings=_readings(storage, inside),
+        report=report,
     )
+    return doors(settings, behind)
 
 
 async def run(settings: Settings) -> None:
@@ -266,7 +202,7 @@ def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
     return checks
 
 
-def _gauges(storage: Storage, inside: Inside) -> Sequence[Reading]:
+def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
     """What /metrics says of the inside: how much is awake, and how much waits where."""
     lanes = (*storage.log.lanes, *storage.projections.lanes.values())
     return (

@@ -11,8 +11,8 @@ from redis.asyncio.client import Pipeline
 
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.outside import Report
+from actors.runtime.owned import owned
 from storage.redis.connect import TIME_LIMIT, UNREACHABLE
-from storage.redis.owned import owned
 
 MAX_WAITING = 20_000  # calls; beyond, a call is refused as overloaded
 MAX_TOGETHER = 1_000  # commands in one round trip

@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import Report
+from actors.runtime.owned import owned
 from storage.redis.connect import UNREACHABLE
-from storage.redis.owned import owned
 
 TTL = 10.0  # seconds
 EVERY = 3.0  # seconds between refreshes

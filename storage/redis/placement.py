@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import Report
+from actors.runtime.owned import owned
 from storage.redis.batch import Batch, batched
 from storage.redis.connect import TIME_LIMIT
 from storage.redis.membership import Membership, node_key
-from storage.redis.owned import owned
 
 # Both touch one key, so they run on a cluster; sent again after a broken connection they change nothing more.
 TAKE = """

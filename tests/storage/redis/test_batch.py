@@ -6,11 +6,11 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.runtime.envelope import Overloaded, Unavailable
+from actors.runtime.owned import owned
 from scripts.embedded.valkey import Valkey
 from storage.redis import batch as module
 from storage.redis.batch import batched
 from storage.redis.connect import connected
-from storage.redis.owned import owned
 from tests.conftest import StartValkey
 from tests.storage.redis.conftest import Reports
 

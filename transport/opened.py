@@ -1,0 +1,130 @@
+"""All doors, opened together on one port: who signs in, REST, and the sockets."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry
+
+from actors.directory import Directory
+from actors.ports import Accounts, GoalRows, LoginSessions, MessageRows
+from actors.runtime.outside import Report, Timers
+from actors.runtime.owned import owned
+from transport import tokens as access
+from transport.identity import Bearers
+from transport.passwords import Passwords
+from transport.rest import auth
+from transport.rest.app import app, listening
+from transport.rest.doors import Doors
+from transport.rest.doors import Limits as RequestLimits
+from transport.rest.gauges import Reading, show
+from transport.rest.readiness import Check, Readiness
+from transport.signin import SignIn
+from transport.sockets.doors import SocketDoors
+from transport.sockets.gateway import Gateway
+from transport.sockets.limits import Limits as SocketLimits
+from transport.sockets.outbox import LocalOutbox
+
+
+class Wanted(Protocol):
+    """What the doors are told by the settings, under the settings' names."""
+
+    host: str
+    port: int
+    metrics_allow: tuple[IPv4Network | IPv6Network, ...]
+    outbox_bound: int
+    ask_seconds: float
+    token_issuer: str
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """What the doors lead to. `signing_keys` reads the keys as they are now, `common_words` are no pass words."""
+
+    sessions: Directory
+    outbox: LocalOutbox
+    accounts: Accounts
+    logins: LoginSessions
+    goals: GoalRows
+    messages: MessageRows
+    timers: Timers
+    node: str
+    signing_keys: Callable[[], access.SigningKeys]
+    common_words: Iterable[str]
+    checks: Mapping[str, Check]
+    readings: Sequence[Reading]
+    report: Report
+
+
+@asynccontextmanager
+async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway, Readiness]]:
+    """What is entered last is closed first."""
+    registry = CollectorRegistry()
+    readiness = Readiness(behind.checks)
+    show(registry, behind.readings)
+    async with (
+        _signin(wanted, behind) as signin,
+        Gateway(_socket_doors(wanted, behind, signin.bearers, registry)) as gateway,
+    ):
+        application = app(_rest_doors(wanted, behind, signin, readiness, registry))
+        gateway.mount(application)
+        async with listening(application, wanted.host, wanted.port):
+            yield gateway, readiness
+
+
+@asynccontextmanager
+async def _signin(wanted: Wanted, behind: Behind) -> AsyncIterator[SignIn]:
+    """Accounts, tokens and login sessions; keys and revocations are followed as they change."""
+    tokens = access.Tokens(behind.signing_keys(), issuer=wanted.token_issuer, timers=behind.timers)
+    bearers = Bearers(tokens, behind.logins, behind.timers)
+    async with (
+        Passwords(words=behind.common_words) as passwords,
+        owned(bearers.follow(), "bearers.follow", behind.report),
+        owned(access.follow(tokens, behind.signing_keys), "signing-keys.follow", behind.report),
+    ):
+        yield SignIn(
+            accounts=behind.accounts,
+            logins=behind.logins,
+            sessions=behind.sessions,
+            tokens=tokens,
+            bearers=bearers,
+            passwords=passwords,
+            timers=behind.timers,
+        )
+
+
+def _socket_doors(wanted: Wanted, behind: Behind, bearers: Bearers, registry: CollectorRegistry) -> SocketDoors:
+    return SocketDoors(
+        sessions=behind.sessions,
+        identify=bearers.identify,
+        watch=bearers.watch,
+        messages=behind.messages,
+        outbox=behind.outbox,
+        registry=registry,
+        node=behind.node,
+        origins=frozenset(wanted.allowed_origins),
+        limits=SocketLimits(waiting=wanted.outbox_bound, ask=wanted.ask_seconds),
+    )
+
+
+def _rest_doors(
+    wanted: Wanted, behind: Behind, signin: SignIn, readiness: Readiness, registry: CollectorRegistry
+) -> Doors:
+    return Doors(
+        sessions=behind.sessions,
+        identify=signin.bearers.identify,
+        goals=behind.goals,
+        messages=behind.messages,
+        readiness=readiness,
+        registry=registry,
+        signin=auth.routes(signin),
+        origins=frozenset(wanted.allowed_origins),
+        metrics_from=wanted.metrics_allow,
+        limits=RequestLimits(ask=wanted.ask_seconds),
+        now=behind.timers.now,
+    )
