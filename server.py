@@ -25,7 +25,8 @@ from actors.runtime.codec import Codec
 from actors.runtime.journal import Outside
 from actors.runtime.owned import owned
 from actors.runtime.system import Limits, System
-from actors.session.actor import Session, Surroundings
+from actors.session.actor import Session
+from actors.session.surroundings import Surroundings
 from config.keys import read_master_key, read_signing_keys
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings

@@ -18,7 +18,8 @@ from actors.runtime.journal import Outside
 from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.runtime.system import Limits, System
-from actors.session.actor import Session, Surroundings
+from actors.session.actor import Session
+from actors.session.surroundings import Surroundings
 from storage.mongo import schema
 from storage.mongo.connect import connected
 from storage.mongo.keys import MongoKeys

@@ -1,0 +1,163 @@
+"""The one reply in hand: begun when it is owed, pushed as it is said, committed when it ends, made again if it must be."""
+
+import asyncio
+from datetime import date
+from functools import partial
+from typing import Final, Protocol
+
+import structlog
+
+from actors.commands import CallTool, FinishReply
+from actors.domain.conversation import COACH, OwedReply
+from actors.domain.profile import Profile
+from actors.domain.refusals import NotFound
+from actors.runtime.actor import ChildEnded, Children
+from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
+from actors.runtime.ids import derived
+from actors.runtime.journaled import Accepted, Order
+from actors.runtime.ref import Ref
+from actors.session import replies
+from actors.session.desk import Desk, Said, UseTool
+from actors.session.problems import GAP, apology
+from actors.session.prompt import Seen
+from actors.session.state import State
+from actors.session.surroundings import Surroundings
+from actors.work import tools
+
+AGAIN_AFTER: Final = 1.0
+GIVE_UP_AFTER: Final = 3
+_PAUSE: Final = "reply.pause"
+
+log = structlog.get_logger()
+
+
+class Host(Protocol):
+    """The session, as far as answering needs it."""
+
+    address: str
+    state: State
+    me: Ref
+    children: Children
+    stopping: Refused | None
+    surroundings: Surroundings
+
+    async def accept(self, order: Order) -> Accepted: ...
+
+    def shown(self) -> Profile | None: ...
+
+    def today(self) -> date: ...
+
+
+class Answering:
+    """Replies are made one after another, in the order they became owed. Lives in its session's task."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._said = ""
+        self._in_hand: OwedReply | None = None
+        self._finished: FinishReply | None = None
+        self._failures = 0
+
+    @property
+    def answered_by(self) -> str:
+        """Who answers here."""
+        model = self._host.surroundings.model
+        return replies.OFFLINE if model is None else model.name
+
+    def said_of(self, reply_id: str) -> str:
+        """What has been said of a reply so far."""
+        return self._said if self._is_in_hand(reply_id) else ""
+
+    def settle(self) -> None:
+        """Begin what is owed, if nothing is in hand; fall silent if what is in hand is owed no more."""
+        host = self._host
+        if self._in_hand is not None and self._in_hand.reply_id not in host.state.owed:
+            self._fall_silent()
+        if not host.state.owed or self._in_hand is not None or _PAUSE in host.children:
+            return
+        reply = self._in_hand = next(iter(host.state.owed.values()))
+        around = host.surroundings
+        desk = Desk(reply, host.me, around.model, around.system_prompt, partial(self._see, reply.reply_id))
+        host.children.spawn(reply.reply_id, replies.answer(reply, desk))
+
+    def catch_up(self, connection: str) -> None:
+        """A device that joins in the middle of a reply gets the text so far as one delta."""
+        if self._in_hand is not None and self._said:
+            delta = {"message_id": self._in_hand.reply_id, "index": 0, "text": self._said}
+            self._host.surroundings.outbox.signal(self._host.address, "reply.delta", delta, connection=connection)
+
+    async def push_said(self, said: Said) -> None:
+        if not self._is_in_hand(said.reply_id):
+            return
+        delta = {"message_id": said.reply_id, "index": len(self._said), "text": said.text}
+        self._said += said.text
+        self._host.surroundings.outbox.signal(self._host.address, "reply.delta", delta)
+
+    async def use_tool(self, message: UseTool) -> str:
+        """A tool call of the model is the same command an app would send, with the user's own rights."""
+        host, reply_id, call = self._host, message.reply_id, message.call
+        if reply_id not in host.state.owed:
+            raise NotFound
+        asked = tools.parse(call.name, call.arguments, host.state.goals)
+        if isinstance(asked, tools.ToolAnswer):
+            return asked.result
+        command = CallTool(reply_id, call.call_id, call.name, call.arguments, asked)
+        accepted = await host.accept(Order(COACH, derived(call.call_id, "tool"), command))
+        answer = accepted.answer
+        return str(answer["result"] if accepted.repeated else answer.result)
+
+    async def child_ended(self, ended: ChildEnded) -> None:
+        """A finished reply is committed, any other one made again after a pause. One that was stopped meanwhile is past."""
+        if self._in_hand is not None and ended.name == self._in_hand.reply_id:
+            await self._ended(self._in_hand, ended)
+        elif ended.name == _PAUSE and self._finished is not None:
+            await self._finish(self._finished)
+        else:
+            self.settle()
+
+    def _is_in_hand(self, reply_id: str) -> bool:
+        return self._in_hand is not None and self._in_hand.reply_id == reply_id
+
+    def _see(self, reply_id: str) -> tuple[Seen, OwedReply]:
+        host = self._host
+        mine = host.shown()
+        if mine is None or reply_id not in host.state.owed:
+            raise NotFound
+        return Seen(mine, host.state.goals.values(), host.state.history, host.today()), host.state.owed[reply_id]
+
+    def _fall_silent(self) -> None:
+        if self._in_hand is not None:
+            self._host.children.cancel(self._in_hand.reply_id)
+        self._in_hand, self._finished, self._said = None, None, ""
+
+    async def _ended(self, reply: OwedReply, ended: ChildEnded) -> None:
+        if isinstance(ended.result, FinishReply):
+            await self._finish(ended.result)
+            return
+        self._failures += 1
+        log.warning("reply.failed", error=type(ended.error).__name__, exc_info=_bug(ended.error))
+        if self._failures < GIVE_UP_AFTER or isinstance(ended.error, Refused):
+            self._fall_silent()
+            self._pause()
+            return
+        text = GAP.join(filter(None, (self._said, apology("reply.failed"))))
+        await self._finish(FinishReply(reply.reply_id, text, "failed", self.answered_by, "reply.failed"))
+
+    async def _finish(self, finish: FinishReply) -> None:
+        """Until it is committed the reply stays the one in hand: it is not made anew for want of the log."""
+        self._finished = finish
+        try:
+            await self._host.accept(Order(COACH, derived(finish.reply_id, "finish"), finish))
+        except (Overloaded, Unavailable, TimedOut):
+            self._pause()
+        else:
+            self._failures = 0
+
+    def _pause(self) -> None:
+        host = self._host
+        if host.stopping is None and _PAUSE not in host.children:
+            host.children.spawn(_PAUSE, asyncio.sleep(AGAIN_AFTER * 2 ** min(self._failures, 5)))
+
+
+def _bug(error: BaseException | None) -> BaseException | None:
+    return None if error is None or isinstance(error, Refused) else error

@@ -1,0 +1,17 @@
+"""What the sessions of a node share beside the runtime's own."""
+
+from dataclasses import dataclass
+
+from actors.domain import rate_limit
+from actors.ports import LanguageModel, Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Given once by the composition root. `log_id` changes only by a restore."""
+
+    outbox: Outbox
+    model: LanguageModel | None
+    system_prompt: str
+    log_id: str
+    chat_limit: rate_limit.Limit = rate_limit.CHAT_SEND
