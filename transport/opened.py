@@ -15,7 +15,6 @@ from actors.runtime.owned import owned
 from transport import tokens as access
 from transport.identity import Bearers
 from transport.passwords import Passwords
-from transport.rest import auth
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
@@ -120,9 +119,9 @@ def _rest_doors(
         identify=signin.bearers.identify,
         goals=behind.goals,
         messages=behind.messages,
+        signin=signin,
         readiness=readiness,
         registry=registry,
-        signin=auth.routes(signin),
         origins=frozenset(wanted.allowed_origins),
         metrics_from=wanted.metrics_allow,
         limits=RequestLimits(ask=wanted.ask_seconds),

@@ -62,17 +62,6 @@ def read_command(name: str, body: object) -> tuple[str, Command]:
     return read_cid(fields.pop("cid", None)), read(shape, fields)
 
 
-def read_request(name: str, raw: bytes, **placed: str) -> Command:
-    """The command of a REST body; `placed` are the fields its path says, which the body may not. Empty is `{}`."""
-    tree = _parse(raw) if raw else {}
-    if not isinstance(tree, dict):
-        raise Invalid(fields={_ROOT: "Expected `object`"})
-    for field in placed:
-        if field in tree:
-            raise Invalid(fields={field: "is not a known field"})
-    return read(PUBLIC[name], {**tree, **placed})
-
-
 def read_cid(raw: object) -> str:
     """Any UUID, written as 36 characters; answers it in lower case. Raises Invalid."""
     if raw is None:

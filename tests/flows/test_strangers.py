@@ -9,22 +9,12 @@ import pytest
 from actors.commands import PUBLIC
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
-from transport.rest import chat, goals, health, profile
-from transport.rest.middleware import PUBLIC as OPEN_ROUTES
+from transport.rest.routes import Nothing, Route
+from transport.rest.table import ROUTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # a process starts
 
-AUTH_ROUTES = [
-    ("POST", "/v1/auth/logout"),
-    ("POST", "/v1/auth/logout-all"),
-    ("GET", "/v1/auth/sessions"),
-    ("DELETE", "/v1/auth/sessions/{id}"),
-]
-ROUTES = [
-    *((route.method, route.path) for module in (chat, goals, profile, health) for route in module.ROUTES),
-    *AUTH_ROUTES,
-]
-CLOSED = [(method, path) for method, path in ROUTES if path not in OPEN_ROUTES]
+CLOSED = [route for route in ROUTES if route.opens_to != "everyone"]
 FOREIGN_FIELDS = ("goal_id", "message_id", "parent_id")
 BODIES: dict[str, dict[str, Any]] = {
     "chat.send": {"text": "hello"},
@@ -39,12 +29,12 @@ BODIES: dict[str, dict[str, Any]] = {
 async def test_without_a_token_nothing_is_answered(running: Running) -> None:
     assert len(CLOSED) > 10
     async with aiohttp.ClientSession() as session:
-        for method, path in CLOSED:
-            url = running.node.url + path.replace("{id}", str(uuid.uuid4()))
+        for route in CLOSED:
+            url = running.node.url + _path(route, str(uuid.uuid4()))
             for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic YTpi"}):
-                async with session.request(method, url, headers=headers, json={}) as response:
+                async with session.request(route.method, url, headers=headers, json={}) as response:
                     body = await response.json(content_type=None)
-                    assert (response.status, body["code"]) == (401, "unauthenticated"), (method, path, body)
+                    assert (response.status, body["code"]) == (401, "unauthenticated"), (route.name, body)
 
 
 async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Running) -> None:
@@ -53,12 +43,12 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         sent = await ann.surely("chat.send", {"text": "hello"})
         await ann.replied(sent["reply_id"])
         before, log = await _mine(ann), await ann.whole_log()
-        for method, path in CLOSED:
-            if "{id}" in path and "sessions" not in path:
-                status, body = await eve.rest(method, path.replace("{id}", goal["id"]), _body(path))
-                assert (status, body["code"]) == (404, "not_found"), (method, path, body)
-        status, body = await eve.rest("DELETE", f"/v1/auth/sessions/{ann.tokens['session_id']}")
-        assert status == 404, body
+        known = {"session_id": ann.tokens["session_id"]}
+        for route in CLOSED:
+            if route.places:
+                path = _path(route, known.get(route.places[0], goal["id"]))
+                status, body = await eve.rest(route.method, path, None if _bodyless(route) else BODIES[route.name])
+                assert (status, body["code"]) == (404, "not_found"), (route.name, body)
         for name, command in PUBLIC.items():
             for field in set(FOREIGN_FIELDS) & set(command.__struct_fields__):
                 ids = {"goal_id": goal["id"]} if "goal_id" in command.__struct_fields__ else {}
@@ -72,11 +62,12 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         assert [event["type"] for event in await eve.whole_log()] == ["account.opened"]
 
 
-BY_LAST_WORD: dict[str, dict[str, Any]] = {"progress": {"progress": 10}, "move": {"parent_id": None}}
+def _path(route: Route, some_id: str) -> str:
+    return route.path.format(**dict.fromkeys(route.places, some_id))
 
 
-def _body(path: str) -> dict[str, Any]:
-    return BY_LAST_WORD.get(path.rpartition("/")[2], {})
+def _bodyless(route: Route) -> bool:
+    return route.body is Nothing
 
 
 async def _mine(app: App) -> list[Any]:

@@ -13,7 +13,13 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from scripts.embedded.ports import held_port
-from tests.transport.scripted_session import ScriptedGoals, ScriptedLogins, ScriptedMessages, ScriptedSessions
+from tests.transport.scripted_session import (
+    ScriptedGoals,
+    ScriptedLogins,
+    ScriptedMessages,
+    ScriptedSessions,
+    ScriptedSignIn,
+)
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.readiness import Check, Readiness
@@ -62,7 +68,8 @@ async def node(
         sessions = ScriptedSessions(outbox)
         shared = _shared(sessions, logins)
         readiness = Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0)
-        doors = Doors(goals=ScriptedGoals(sessions), readiness=readiness, **shared, **(rest or {}))
+        rows = ScriptedGoals(sessions)
+        doors = Doors(goals=rows, signin=ScriptedSignIn(), readiness=readiness, **shared, **(rest or {}))
         gateway = Gateway(SocketDoors(watch=logins.watch, outbox=outbox, node="n1", limits=limits, **shared))
         application = app(doors)
         gateway.mount(application)

@@ -20,6 +20,7 @@ from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Sh
 from actors.runtime.envelope import CidConflict
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
+from transport.signin import SignedIn, SignIn
 from transport.tokens import Identity
 
 START = datetime(2025, 11, 22, 20, 3, 51, 123_456, tzinfo=UTC)
@@ -211,3 +212,16 @@ class ScriptedLogins:
         self.over.add(session_id)
         for close in list(self.watching[session_id]):
             close()
+
+
+class ScriptedSignIn(SignIn):
+    """Signs everyone in, and out again, without accounts behind it."""
+
+    def __init__(self) -> None:
+        """Nothing stands behind it."""
+
+    async def login(self, email: str, password: str, device: str) -> SignedIn:
+        return SignedIn(email, "s1", f"{email}/s1", 600, "refresh")
+
+    async def logout(self, identity: Identity) -> None:
+        assert identity.user_id

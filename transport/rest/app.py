@@ -8,19 +8,19 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from transport.rest import chat, goals, health, profile
 from transport.rest.doors import DOORS, Doors
 from transport.rest.middleware import chain
+from transport.rest.routes import mount
+from transport.rest.table import ROUTES
 
 _library: Final = logging.getLogger("aiohttp.server")
 
 
 def app(doors: Doors) -> web.Application:
-    """An application that serves `/v1`, health and the landing page. Sockets add their own routes to it."""
+    """An application that serves the table of routes. Sockets add their own routes to it."""
     application = web.Application(middlewares=chain(doors), client_max_size=doors.limits.body)
     application[DOORS] = doors
-    for routes in (health.ROUTES, profile.ROUTES, goals.ROUTES, chat.ROUTES, doors.signin):
-        application.add_routes(routes)
+    mount(application, ROUTES)
     return application
 
 

@@ -3,7 +3,6 @@
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from actors.commands import Command, Id
@@ -11,10 +10,6 @@ from actors.domain.refusals import Invalid, NotFound
 from actors.runtime.journaled import Accepted, Order
 from transport import wire
 from transport.rest.doors import CID, DOORS, IDENTITY, TRACE
-
-
-class _InPath(msgspec.Struct, frozen=True):
-    id: Id
 
 
 async def ask(request: web.Request, message: Any) -> Any:
@@ -38,9 +33,15 @@ def answer(thing: object, status: int = HTTPStatus.OK) -> web.Response:
     return web.Response(status=status, body=wire.dump(thing), content_type="application/json")
 
 
-def id_in_path(request: web.Request) -> str:
-    """The id a path names. What is no id names nothing: NotFound, as for a stranger's."""
+def ids_in_path(request: web.Request) -> dict[str, str]:
+    """The ids a path names. What is no id names nothing: NotFound, as for a stranger's."""
     try:
-        return wire.read(_InPath, dict(request.match_info)).id
+        return wire.read(dict[str, Id], dict(request.match_info))
     except Invalid:
         raise NotFound from None
+
+
+def id_in_path(request: web.Request) -> str:
+    """The only id a path names. Raises NotFound."""
+    (found,) = ids_in_path(request).values()
+    return found

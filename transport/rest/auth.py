@@ -1,19 +1,19 @@
 """Signing in over REST: register, login, refresh, logout, one's devices, and the public keys."""
 
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import hdrs, web
 
 from actors.domain.private import private
 from actors.domain.profile import Email, Language, Name, Zone
-from actors.ports import Page
-from transport import wire
+from actors.domain.refusals import BadCredentials, MailTaken, NotFound, Revoked, Unauthenticated, WeakPassword
 from transport.rest.asking import answer, id_in_path
-from transport.rest.doors import IDENTITY
-from transport.signin import Newcomer, SignedIn, SignIn
-from transport.tokens import Identity
+from transport.rest.doors import DOORS, IDENTITY
+from transport.rest.routes import Route
+from transport.signin import Device, Newcomer, SignedIn, SignIn
 
 MAX_DEVICE: Final = 200
 Password = Annotated[str, private(max_length=1_024)]
@@ -36,91 +36,113 @@ class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, private(max_length=200)]
 
 
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of a request that says all by its path."""
+class Devices(msgspec.Struct, frozen=True):
+    """Newest first; all there are."""
+
+    items: tuple[Device, ...]
+    next_cursor: None = None
 
 
-def routes(signin: SignIn) -> list[web.RouteDef]:
-    """The routes of the sign-in; those that need to know who asks find `request[IDENTITY]`."""
-    entry, devices = _Entry(signin), _Devices(signin)
-    return [
-        web.post("/v1/auth/register", entry.register),
-        web.post("/v1/auth/login", entry.login),
-        web.post("/v1/auth/refresh", entry.refresh),
-        web.get("/.well-known/jwks.json", entry.jwks),
-        web.post("/v1/auth/logout", devices.logout),
-        web.post("/v1/auth/logout-all", devices.logout_all),
-        web.get("/v1/auth/sessions", devices.list),
-        web.delete("/v1/auth/sessions/{id}", devices.end),
-    ]
+class Jwks(msgspec.Struct, frozen=True):
+    """The public keys that access tokens are signed with (RFC 7517)."""
+
+    keys: tuple[dict[str, Any], ...]
 
 
-class _Entry:
-    """What is open to everyone."""
-
-    def __init__(self, signin: SignIn) -> None:
-        self._signin = signin
-
-    async def register(self, request: web.Request) -> web.Response:
-        body = wire.read(Register, await request.read())
-        newcomer = Newcomer(body.email, body.name, body.tz, body.language)
-        return _tokens(await self._signin.register(newcomer, body.password, _device(request)), HTTPStatus.CREATED)
-
-    async def login(self, request: web.Request) -> web.Response:
-        body = wire.read(Login, await request.read())
-        return _tokens(await self._signin.login(body.email, body.password, _device(request)))
-
-    async def refresh(self, request: web.Request) -> web.Response:
-        body = wire.read(Refresh, await request.read())
-        return _tokens(await self._signin.refresh(body.refresh_token))
-
-    async def jwks(self, _request: web.Request) -> web.Response:
-        response = answer(self._signin.jwks())
-        response.headers[hdrs.CACHE_CONTROL] = "public, max-age=60"
-        return response
+# ── open to everyone ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Devices:
-    """What a signed-in person does with their devices."""
-
-    def __init__(self, signin: SignIn) -> None:
-        self._signin = signin
-
-    async def logout(self, request: web.Request) -> web.Response:
-        await _nothing(request)
-        await self._signin.logout(_who(request))
-        return web.Response(status=HTTPStatus.NO_CONTENT)
-
-    async def logout_all(self, request: web.Request) -> web.Response:
-        await _nothing(request)
-        await self._signin.logout_all(_who(request))
-        return web.Response(status=HTTPStatus.NO_CONTENT)
-
-    async def list(self, request: web.Request) -> web.Response:
-        return answer(Page(await self._signin.devices(_who(request)), None))
-
-    async def end(self, request: web.Request) -> web.Response:
-        await self._signin.end(_who(request), id_in_path(request))
-        return web.Response(status=HTTPStatus.NO_CONTENT)
+async def register(request: web.Request, body: Register) -> SignedIn:
+    newcomer = Newcomer(body.email, body.name, body.tz, body.language)
+    return await _signin(request).register(newcomer, body.password, _device(request))
 
 
-def _who(request: web.Request) -> Identity:
-    """Who asks, as the chain before the handlers found out."""
-    identity: Identity = request[IDENTITY]
-    return identity
+async def login(request: web.Request, body: Login) -> SignedIn:
+    return await _signin(request).login(body.email, body.password, _device(request))
 
 
-def _tokens(signed_in: SignedIn, status: int = HTTPStatus.OK) -> web.Response:
-    response = answer(signed_in, status)
-    response.headers[hdrs.CACHE_CONTROL] = "no-store"
+async def refresh(request: web.Request, body: Refresh) -> SignedIn:
+    return await _signin(request).refresh(body.refresh_token)
+
+
+async def jwks(request: web.Request) -> web.Response:
+    response = answer(_signin(request).jwks())
+    response.headers[hdrs.CACHE_CONTROL] = "public, max-age=60"
     return response
 
 
-async def _nothing(request: web.Request) -> None:
-    wire.read(Nothing, await request.read() or b"{}")
+# ── what a signed-in person does with their devices ──────────────────────────────────────────────────────────────
+
+
+async def logout(request: web.Request) -> None:
+    await _signin(request).logout(request[IDENTITY])
+
+
+async def logout_all(request: web.Request) -> None:
+    await _signin(request).logout_all(request[IDENTITY])
+
+
+async def list_(request: web.Request) -> Devices:
+    return Devices(tuple(await _signin(request).devices(request[IDENTITY])))
+
+
+async def end(request: web.Request) -> None:
+    await _signin(request).end(request[IDENTITY], id_in_path(request))
+
+
+def _signin(request: web.Request) -> SignIn:
+    return request.app[DOORS].signin
 
 
 def _device(request: web.Request) -> str:
     """What the app says it is: printable characters only, cut off."""
     said = request.headers.get(hdrs.USER_AGENT, "")
     return "".join(character for character in said if character.isprintable())[:MAX_DEVICE]
+
+
+_open: Final = partial(Route, opens_to="everyone")
+ROUTES: Final = (
+    _open(
+        "POST",
+        "/v1/auth/register",
+        "auth.register",
+        register,
+        "Open an account and sign in",
+        body=Register,
+        answer=SignedIn,
+        status=HTTPStatus.CREATED,
+        refuses=(MailTaken, WeakPassword),
+    ),
+    _open(
+        "POST",
+        "/v1/auth/login",
+        "auth.login",
+        login,
+        "Sign in",
+        body=Login,
+        answer=SignedIn,
+        refuses=(BadCredentials,),
+    ),
+    _open(
+        "POST",
+        "/v1/auth/refresh",
+        "auth.refresh",
+        refresh,
+        "The next tokens of a sign-in",
+        body=Refresh,
+        answer=SignedIn,
+        refuses=(Unauthenticated, Revoked),
+    ),
+    _open("GET", "/.well-known/jwks.json", "auth.keys", jwks, "The public keys of access tokens", answer=Jwks),
+    Route("POST", "/v1/auth/logout", "auth.logout", logout, "End this sign-in"),
+    Route("POST", "/v1/auth/logout-all", "auth.logout_all", logout_all, "End all of one's sign-ins"),
+    Route("GET", "/v1/auth/sessions", "auth.sessions", list_, "One's signed-in devices", answer=Devices),
+    Route(
+        "DELETE",
+        "/v1/auth/sessions/{session_id}",
+        "auth.end_session",
+        end,
+        "Sign out one of one's devices",
+        refuses=(NotFound,),
+    ),
+)

@@ -1,16 +1,15 @@
 """Chat over REST: messages are read from the rows, sending is a command to the caller's session."""
 
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from actors.domain.conversation import COACH
-from transport import wire
-from transport.rest.asking import answer, order
+from actors.domain.conversation import COACH, Message
 from transport.rest.doors import DOORS, IDENTITY
+from transport.rest.routes import Route, by_command
 
 
 class MessageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,19 +21,23 @@ class MessageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thread: Literal["coach"] = COACH
 
 
-async def list_(request: web.Request) -> web.Response:
-    """`{items, next_cursor}`, newest first."""
-    query = wire.read_query(MessageQuery, request.query)
+class MessagePage(msgspec.Struct, frozen=True):
+    """Newest first; `next_cursor` is null on the last page."""
+
+    items: tuple[Message, ...]
+    next_cursor: str | None
+
+
+async def list_(request: web.Request, query: MessageQuery) -> MessagePage:
     before = query.cursor if query.before is None else query.before
     rows = request.app[DOORS].messages
     items = await rows.list(request[IDENTITY].user_id, thread=query.thread, before=before, limit=query.limit)
     more = len(items) == query.limit
-    return answer({"items": items, "next_cursor": str(items[-1].seq) if more else None})
+    return MessagePage(tuple(items), str(items[-1].seq) if more else None)
 
 
-async def send(request: web.Request) -> web.Response:
-    """`{message_id, reply_id, seq}`: stored; the coach's reply follows as the message `reply_id`."""
-    return await order(request, wire.read_request("chat.send", await request.read()), HTTPStatus.CREATED)
-
-
-ROUTES = [web.get("/v1/chat/messages", list_), web.post("/v1/chat/messages", send)]
+_PATH: Final = "/v1/chat/messages"
+ROUTES: Final = (
+    Route("GET", _PATH, "chat.list", list_, "The messages, newest first", query=MessageQuery, answer=MessagePage),
+    by_command("POST", _PATH, "chat.send", status=HTTPStatus.CREATED),
+)

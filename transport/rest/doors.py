@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from actors.ports import GoalRows, MessageRows
 from transport.asking import Identify, Sessions
 from transport.rest.readiness import Readiness
+from transport.signin import SignIn
 from transport.tokens import Identity
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
@@ -33,9 +34,9 @@ class Doors:
     identify: Identify
     goals: GoalRows
     messages: MessageRows
+    signin: SignIn
     readiness: Readiness
     registry: CollectorRegistry
-    signin: Sequence[web.RouteDef] = ()
     origins: frozenset[str] = frozenset()
     own_doors: frozenset[str] = frozenset({"/socket.io/", "/socket.io-msgpack/"})
     metrics_from: Sequence[IPv4Network | IPv6Network] = LOOPBACK

@@ -1,17 +1,18 @@
 """Goals over REST: lists are read from the rows, everything else is a command to the caller's session."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from actors.domain.goals import Cascade, Status
+from actors.domain.goals import Goal, Status
 from actors.domain.refusals import NotFound
-from transport import wire
-from transport.rest.asking import answer, id_in_path, order
+from actors.ports import Page
+from transport.rest.asking import id_in_path
 from transport.rest.doors import DOORS, IDENTITY
+from transport.rest.routes import Route, by_command
 
 
 class GoalQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,73 +21,33 @@ class GoalQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Status | None = None
 
 
-class RemoveQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    cascade: Cascade = "none"
+class GoalPage(msgspec.Struct, frozen=True):
+    """Newest first; `next_cursor` is null on the last page."""
+
+    items: tuple[Goal, ...]
+    next_cursor: str | None
 
 
-async def list_(request: web.Request) -> web.Response:
-    """`{items, next_cursor}`, newest first."""
-    query = wire.read_query(GoalQuery, request.query)
+async def list_(request: web.Request, query: GoalQuery) -> Page:
     rows = request.app[DOORS].goals
-    page = await rows.list(
-        request[IDENTITY].user_id,
-        limit=query.limit,
-        cursor=query.cursor,
-        status=query.status,
-    )
-    return answer(page)
+    return await rows.list(request[IDENTITY].user_id, limit=query.limit, cursor=query.cursor, status=query.status)
 
 
-async def create(request: web.Request) -> web.Response:
-    return await order(request, wire.read_request("goal.create", await request.read()), HTTPStatus.CREATED)
-
-
-async def get(request: web.Request) -> web.Response:
+async def get(request: web.Request) -> Goal:
     goal = await request.app[DOORS].goals.get(request[IDENTITY].user_id, id_in_path(request))
     if goal is None:
         raise NotFound
-    return answer(goal)
+    return goal
 
 
-async def remove(request: web.Request) -> web.Response:
-    query = wire.read_query(RemoveQuery, request.query)
-    command = wire.read_request("goal.remove", await request.read(), goal_id=id_in_path(request), cascade=query.cascade)
-    return await order(request, command)
-
-
-async def change(request: web.Request) -> web.Response:
-    return await _command(request, "goal.change")
-
-
-async def move(request: web.Request) -> web.Response:
-    return await _command(request, "goal.move")
-
-
-async def progress(request: web.Request) -> web.Response:
-    return await _command(request, "goal.progress")
-
-
-async def complete(request: web.Request) -> web.Response:
-    return await _command(request, "goal.complete")
-
-
-async def reopen(request: web.Request) -> web.Response:
-    return await _command(request, "goal.reopen")
-
-
-async def _command(request: web.Request, name: str) -> web.Response:
-    goal_id = id_in_path(request)
-    return await order(request, wire.read_request(name, await request.read(), goal_id=goal_id))
-
-
-ROUTES = [
-    web.get("/v1/goals", list_),
-    web.post("/v1/goals", create),
-    web.get("/v1/goals/{id}", get),
-    web.patch("/v1/goals/{id}", change),
-    web.delete("/v1/goals/{id}", remove),
-    web.post("/v1/goals/{id}/move", move),
-    web.post("/v1/goals/{id}/progress", progress),
-    web.post("/v1/goals/{id}/complete", complete),
-    web.post("/v1/goals/{id}/reopen", reopen),
-]
+ROUTES: Final = (
+    Route("GET", "/v1/goals", "goal.list", list_, "The goals, newest first", query=GoalQuery, answer=GoalPage),
+    by_command("POST", "/v1/goals", "goal.create", status=HTTPStatus.CREATED),
+    Route("GET", "/v1/goals/{goal_id}", "goal.get", get, "One goal", answer=Goal, refuses=(NotFound,)),
+    by_command("PATCH", "/v1/goals/{goal_id}", "goal.change"),
+    by_command("DELETE", "/v1/goals/{goal_id}", "goal.remove"),
+    by_command("POST", "/v1/goals/{goal_id}/move", "goal.move"),
+    by_command("POST", "/v1/goals/{goal_id}/progress", "goal.progress"),
+    by_command("POST", "/v1/goals/{goal_id}/complete", "goal.complete"),
+    by_command("POST", "/v1/goals/{goal_id}/reopen", "goal.reopen"),
+)

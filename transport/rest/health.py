@@ -1,7 +1,10 @@
 """Is the process alive, do its parts answer, what do its counters say; and a page for whoever opens the address."""
 
+from functools import partial
 from ipaddress import ip_address
+from typing import Final, Literal
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -9,10 +12,16 @@ from transport.refusals import Forbidden
 from transport.rest import landing
 from transport.rest.asking import answer
 from transport.rest.doors import DOORS
+from transport.rest.readiness import Report
+from transport.rest.routes import Route
 
 
-async def healthz(_request: web.Request) -> web.Response:
-    return answer({"status": "ok"})
+class Alive(msgspec.Struct, frozen=True):
+    status: Literal["ok"] = "ok"
+
+
+async def healthz(_request: web.Request) -> Alive:
+    return Alive()
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -39,9 +48,10 @@ async def home(request: web.Request) -> web.Response:
     )
 
 
-ROUTES = [
-    web.get("/", home),
-    web.get("/healthz", healthz),
-    web.get("/readyz", readyz),
-    web.get("/metrics", metrics),
-]
+_open: Final = partial(Route, query=None, opens_to="everyone")
+ROUTES: Final = (
+    _open("GET", "/", "home", home, "What this is, for people", answer=str, media="text/html"),
+    _open("GET", "/healthz", "health", healthz, "Whether the process lives", answer=Alive),
+    _open("GET", "/readyz", "ready", readyz, "How each part it stands on is: 200, or 503 with the same", answer=Report),
+    _open("GET", "/metrics", "metrics", metrics, "Its counters", answer=str, media="text/plain", refuses=(Forbidden,)),
+)

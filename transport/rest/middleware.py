@@ -18,22 +18,9 @@ from transport import problems, wire
 from transport.asking import crash_site
 from transport.refusals import Forbidden, MethodNotAllowed, Unsupported
 from transport.rest.doors import CID, DOORS, IDENTITY, PAGE, TRACE, Doors
+from transport.rest.routes import route_of
 
 log = structlog.get_logger(__name__)
-
-PUBLIC: Final = frozenset(
-    {
-        "/",
-        "/healthz",
-        "/readyz",
-        "/metrics",
-        "/.well-known/jwks.json",
-        "/v1/auth/register",
-        "/v1/auth/login",
-        "/v1/auth/refresh",
-    },
-)
-"""The routes that ask for no access token; every other one does."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -58,7 +45,7 @@ def chain(doors: Doors) -> list[Middleware]:
     return [_past_own_doors(step, doors.own_doors) for step in steps]
 
 
-def route_of(request: web.Request) -> str:
+def template_of(request: web.Request) -> str:
     """The route's template, never the path itself: ids of people stand in paths."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
@@ -67,7 +54,7 @@ def route_of(request: web.Request) -> str:
 def _past_own_doors(step: Middleware, own_doors: frozenset[str]) -> Middleware:
     @web.middleware
     async def aside(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if route_of(request) in own_doors:
+        if template_of(request) in own_doors:
             return await handler(request)
         return await step(request, handler)
 
@@ -82,8 +69,8 @@ def _measured(doors: Doors) -> Middleware:
         began = time.monotonic()
         response = await handler(request)
         method = request.method if request.method in hdrs.METH_ALL else "other"
-        count.labels(route_of(request), method, response.status).inc()
-        seconds.labels(route_of(request)).observe(time.monotonic() - began)
+        count.labels(template_of(request), method, response.status).inc()
+        seconds.labels(template_of(request)).observe(time.monotonic() - began)
         return response
 
     return measured
@@ -119,7 +106,7 @@ def _complete(response: web.StreamResponse, request: web.Request) -> None:
 
 
 def _crashed(request: web.Request, error: Exception) -> web.StreamResponse:
-    log.error("rest.failed", route=route_of(request), method=request.method, **crash_site(error))
+    log.error("rest.failed", route=template_of(request), method=request.method, **crash_site(error))
     return _problem(Crashed(effect="unknown"), request[TRACE])
 
 
@@ -178,8 +165,9 @@ def _check_content(request: web.Request) -> None:
 
 
 async def identified(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """`request[IDENTITY]` says who asks. Deny by default: only `PUBLIC` routes go without."""
-    if request.match_info.http_exception is None and route_of(request) not in PUBLIC:
+    """`request[IDENTITY]` says who asks. Deny by default: only a route that opens to everyone goes without."""
+    route = route_of(request)
+    if request.match_info.http_exception is None and (route is None or route.opens_to != "everyone"):
         scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated

@@ -1,33 +1,40 @@
 """The caller's own profile, and the snapshot a device starts from when the log can't take it there."""
 
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from aiohttp import web
 
-from actors.domain.conversation import COACH, HISTORY
+from actors.domain.conversation import COACH, HISTORY, Message
+from actors.domain.goals import Goal
+from actors.domain.profile import Profile
+from actors.domain.refusals import NotFound
 from actors.ports import Page
 from actors.questions import Shown, ShowProfile
-from transport import wire
-from transport.rest.asking import answer, ask, order
+from transport.rest.asking import ask
 from transport.rest.doors import DOORS, IDENTITY
+from transport.rest.routes import Route, by_command
 
 
-async def show(request: web.Request) -> web.Response:
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything a device shows, at least as new as `seq`; it goes on from there."""
+
+    seq: int
+    profile: Profile
+    goals: tuple[Goal, ...]
+    messages: tuple[Message, ...]
+
+
+async def show(request: web.Request) -> Profile:
     shown: Shown = await ask(request, ShowProfile())
-    return answer(shown.profile)
+    return shown.profile
 
 
-async def change(request: web.Request) -> web.Response:
-    return await order(request, wire.read_request("profile.change", await request.read()))
-
-
-async def snapshot(request: web.Request) -> web.Response:
-    """`{seq, profile, goals, messages}`: everything a device shows, at least as new as `seq`; go on from there."""
+async def snapshot(request: web.Request) -> Snapshot:
     shown: Shown = await ask(request, ShowProfile())
     user_id = request[IDENTITY].user_id
     messages = await request.app[DOORS].messages.list(user_id, thread=COACH, before=None, limit=HISTORY)
-    goals = await _all_goals(request, user_id)
-    return answer({"seq": shown.seq, "profile": shown.profile, "goals": goals, "messages": messages})
+    return Snapshot(shown.seq, shown.profile, tuple(await _all_goals(request, user_id)), tuple(messages))
 
 
 async def _all_goals(request: web.Request, user_id: str) -> list[Any]:
@@ -40,8 +47,17 @@ async def _all_goals(request: web.Request, user_id: str) -> list[Any]:
     return goals
 
 
-ROUTES = [
-    web.get("/v1/me", show),
-    web.patch("/v1/me", change),
-    web.get("/v1/me/snapshot", snapshot),
-]
+_MISSING: Final = (NotFound,)
+ROUTES: Final = (
+    Route("GET", "/v1/me", "profile.get", show, "Who I am", answer=Profile, refuses=_MISSING),
+    by_command("PATCH", "/v1/me", "profile.change"),
+    Route(
+        "GET",
+        "/v1/me/snapshot",
+        "snapshot.get",
+        snapshot,
+        "All a device starts from when the log can't take it on",
+        answer=Snapshot,
+        refuses=_MISSING,
+    ),
+)

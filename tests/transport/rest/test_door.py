@@ -1,6 +1,7 @@
 """What every REST request goes through, whatever it asks for: refusals as problems, limits, origin, who is asking, cid."""
 
 import asyncio
+import inspect
 import io
 import json
 import uuid
@@ -8,12 +9,13 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from aiohttp import web
 
+from actors.commands import PUBLIC
 from actors.runtime.envelope import Overloaded
 from tests.transport.conftest import ORIGIN, Node, StartNode
-from transport.rest.doors import IDENTITY, Limits
-from transport.rest.middleware import PUBLIC
+from transport.rest.doors import Limits
+from transport.rest.routes import Nothing, Route
+from transport.rest.table import ROUTES
 
 ANN = {"Authorization": "Bearer ann/s1"}
 
@@ -32,21 +34,45 @@ async def call(
         return answer.status, json.loads(text) if text else None, answer.headers
 
 
-async def test_every_route_asks_who_it_is_but_the_listed_ones(start_node: StartNode) -> None:
+CLOSED = [route for route in ROUTES if route.opens_to != "everyone"]
+
+
+def path_of(route: Route) -> str:
+    """The path with ids that name nothing."""
+    return route.path.format(**dict.fromkeys(route.places, str(uuid.uuid4())))
+
+
+async def test_only_the_table_is_served(start_node: StartNode) -> None:
     node = await start_node()
-    tried = 0
-    for resource in node.app.router.resources():
-        path = resource.canonical.replace("{id}", str(uuid.uuid4()))
-        for route in resource:
-            if resource.canonical in PUBLIC | node.doors.own_doors or route.method in {"HEAD", "OPTIONS"}:
-                continue
-            tried += 1
-            for headers in ({"Authorization": ""}, {"Authorization": "Bearer forged"}, {"Authorization": "Basic eA=="}):
-                status, problem, answer = await call(node, route.method, path, headers=headers)
-                assert (route.method, path, status) == (route.method, path, 401)
-                assert problem["code"] == "unauthenticated"
-                assert answer["WWW-Authenticate"] == "Bearer"
-    assert tried >= 13
+    served = {
+        (route.method, resource.canonical)
+        for resource in node.app.router.resources()
+        for route in resource
+        if resource.canonical not in node.doors.own_doors and route.method != "HEAD"
+    }
+    assert served == {(route.method, route.path) for route in ROUTES}
+    assert len({route.name for route in ROUTES}) == len(ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_a_handler_takes_what_its_line_says(route: Route) -> None:
+    given = [shape for shape in (route.query, route.body) if shape not in {None, Nothing}]
+    parameters = list(inspect.signature(route.handler, eval_str=True).parameters.values())[1:]
+    if route.name in PUBLIC:
+        assert given == [] or len(parameters) == 1
+    else:
+        assert [parameter.annotation for parameter in parameters] == given
+
+
+async def test_every_route_asks_who_it_is_but_the_open_ones(start_node: StartNode) -> None:
+    node = await start_node()
+    assert len(CLOSED) >= 13
+    for route in CLOSED:
+        for headers in ({"Authorization": ""}, {"Authorization": "Bearer forged"}, {"Authorization": "Basic eA=="}):
+            status, problem, answer = await call(node, route.method, path_of(route), headers=headers)
+            assert (route.name, status) == (route.name, 401)
+            assert problem["code"] == "unauthenticated"
+            assert answer["WWW-Authenticate"] == "Bearer"
 
 
 async def test_a_revoked_login_session_is_told_apart(start_node: StartNode) -> None:
@@ -244,7 +270,7 @@ async def test_metrics_are_for_listed_addresses_only(start_node: StartNode) -> N
     await call(node, "GET", f"/v1/goals/{uuid.uuid4()}")
     status, text, _ = await call_text(node, "/metrics")
     assert status == 200
-    assert 'rest_requests_total{method="GET",route="/v1/goals/{id}",status="404"} 1.0' in text
+    assert 'rest_requests_total{method="GET",route="/v1/goals/{goal_id}",status="404"} 1.0' in text
     for headers in ({"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}):
         assert (await call_text(node, "/metrics", headers))[0] == 403
     elsewhere = await start_node(rest={"metrics_from": (ip_network("10.0.0.0/8"),)})
@@ -252,10 +278,15 @@ async def test_metrics_are_for_listed_addresses_only(start_node: StartNode) -> N
 
 
 async def test_routes_of_the_sign_in_are_served(start_node: StartNode) -> None:
-    async def login(request: web.Request) -> web.Response:
-        return web.json_response({"identity": IDENTITY in request})
-
-    node = await start_node(rest={"signin": [web.post("/v1/auth/login", login), web.post("/v1/auth/logout", login)]})
-    assert (await call(node, "POST", "/v1/auth/login", {}, {"Authorization": ""}))[1] == {"identity": False}
-    assert (await call(node, "POST", "/v1/auth/logout", {}))[1] == {"identity": True}
+    node = await start_node()
+    given = {"email": "a@b.c", "password": "x"}
+    assert (await call(node, "POST", "/v1/auth/login", given, {"Authorization": ""}))[0] == 200
+    assert (await call(node, "POST", "/v1/auth/logout", {}))[0] == 204
     assert (await call(node, "POST", "/v1/auth/logout", {}, {"Authorization": ""}))[0] == 401
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/auth/logout?all=true", None), ("/v1/auth/logout", {"all": True})])
+async def test_what_a_route_does_not_know_is_refused(start_node: StartNode, path: str, body: Any) -> None:
+    node = await start_node()
+    status, problem, _ = await call(node, "POST", path, body)
+    assert (status, problem["fields"]) == (400, {"all": "is not a known field"})

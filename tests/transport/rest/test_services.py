@@ -50,6 +50,14 @@ async def test_a_strangers_goal_is_not_there(start_node: StartNode, method: str,
     assert node.sessions["ann"].goals[goal["id"]].title == "run"
 
 
+async def test_what_the_path_says_the_body_may_not(start_node: StartNode) -> None:
+    node = await start_node()
+    goal = (await call(node, "POST", "/v1/goals", {"title": "run"}))[1]["goal"]
+    path = f"/v1/goals/{goal['id']}/progress"
+    status, problem, _ = await call(node, "POST", path, {"progress": 5, "goal_id": goal["id"]})
+    assert (status, problem["fields"]) == (400, {"goal_id": "is not a known field"})
+
+
 async def test_goals_come_in_pages(start_node: StartNode) -> None:
     node = await start_node()
     for n in range(3):

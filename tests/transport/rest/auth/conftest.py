@@ -24,7 +24,6 @@ from tests.transport.signing import Clock, Keys, keys
 from transport.identity import Bearers
 from transport.passwords import Passwords, read_words
 from transport.rest.app import app
-from transport.rest.auth import routes
 from transport.rest.doors import Doors
 from transport.rest.readiness import Readiness
 from transport.signin import SignIn
@@ -122,7 +121,7 @@ class House:
             messages=MongoMessages(self.store, sealing),
             readiness=Readiness({}),
             registry=CollectorRegistry(),
-            signin=routes(signin),
+            signin=signin,
         )
         client: Client = await self.stack.enter_async_context(TestClient(TestServer(app(doors))))
         return Node(client, bearers, tokens)

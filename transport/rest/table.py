@@ -1,0 +1,14 @@
+"""Every route there is over HTTP. Nothing is served beside it but the sockets' own two paths."""
+
+from typing import Final
+
+from transport.rest import auth, chat, goals, health, profile
+from transport.rest.routes import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *auth.ROUTES,
+    *profile.ROUTES,
+    *goals.ROUTES,
+    *chat.ROUTES,
+    *health.ROUTES,
+)
