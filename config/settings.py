@@ -127,6 +127,25 @@ class Settings(BaseSettings):
         None,
         description="A GGUF file that `scripts/run` serves on loopback as the model. Refused in production.",
     )
+    models: Literal["auto", "full", "lite", "none"] = Field(
+        "auto",
+        description="Local models that `scripts/run` fetches when no provider is configured: `auto` looks at memory and "
+        "disk, `none` declines, like `--no-models`.",
+    )
+    models_dir: Path | None = Field(
+        None,
+        description="Directory of the model files; several checkouts may share it. Unset: `DATA/models`.",
+    )
+    models_status_url: str | None = Field(
+        None,
+        description="Where the local models say how far they are; set by `scripts/run`.",
+    )
+
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="Mail server, `smtp://user:password@host:587` or `smtps://…:465`. Unset: `scripts/run` keeps each mail "
+        "as a file and shows it at `/dev/mail`; elsewhere no mail is sent.",
+    )
 
     membership_ttl_seconds: PositiveFloat = Field(10.0, description="A node silent for so long counts as gone.")
     membership_refresh_seconds: PositiveFloat = Field(3.0, description="How often a node says that it is there.")
@@ -188,6 +207,11 @@ class Settings(BaseSettings):
     def secrets_directory(self) -> Path:
         return self.data / "secrets"
 
+    @property
+    def caught_mail(self) -> Path | None:
+        """What the mail catcher of one machine keeps; nobody else may look at mail."""
+        return self.data / "mail" if self.profile == "development" and "mail" in self.embedded else None
+
 
 def read_settings(**given: object) -> Settings:
     """From the environment, `.env` and the container's secrets; what is given goes before. Raises SettingsError."""
@@ -230,6 +254,7 @@ def _unfit_for_production(settings: Settings) -> list[str]:
         "origins": _unfit_origins(settings.origins),
         "trusted_proxies": "say which proxies are in front, or `none`" if settings.trusted_proxies is None else "",
         "openai_api_key": _example(settings.openai_api_key),
+        "smtp_url": _example(settings.smtp_url),
         "log_exception_text": "would show private text" if settings.log_exception_text else "",
     }
     return [f"{variable(name)}: {why}" for name, why in refused.items() if why]

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -36,6 +37,9 @@ class Wanted(Protocol):
     outbox_bound: int
     ask_seconds: float
     token_issuer: str
+
+    @property
+    def caught_mail(self) -> Path | None: ...
 
     @property
     def allowed_origins(self) -> tuple[str, ...]: ...
@@ -125,5 +129,6 @@ def _rest_doors(
         origins=frozenset(wanted.allowed_origins),
         metrics_from=wanted.metrics_allow,
         limits=RequestLimits(ask=wanted.ask_seconds),
+        caught_mail=wanted.caught_mail,
         now=behind.timers.now,
     )

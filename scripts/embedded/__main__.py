@@ -25,10 +25,8 @@ def main(
     port: Annotated[int | None, typer.Option(help="Port of the server.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of everything that is kept.")] = None,
     models: Annotated[bool, typer.Option("--models/--no-models", help="Serve LIFEBUDDY_LLM_FILE.")] = True,
-    web: Annotated[bool, typer.Option("--web/--no-web", help="Build the web app, where the tree has one.")] = True,
 ) -> None:
     """LifeBuddy on one machine. What is not known here goes to the server. Ctrl-C drains."""
-    del web  # there is none in the tree yet
     given: dict[str, Any] = {"port": port, "data": data}
     try:
         settings = read_settings(**{name: value for name, value in given.items() if value is not None})

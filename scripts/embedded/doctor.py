@@ -25,7 +25,7 @@ from scripts.embedded.binaries import (
     find_valkey,
     version_of,
 )
-from scripts.embedded.health import Health, check_http, check_mongo, check_redis
+from scripts.embedded.health import Health, check_http, check_mongo, check_redis, check_smtp
 from scripts.embedded.node import FLOOR as NODE_FLOOR
 from scripts.embedded.node import node_command
 from scripts.embedded.ports import is_free
@@ -96,6 +96,13 @@ async def model(settings: Settings, run: dict[str, Any]) -> list[Finding]:
     return [_asked("model", state, health, "check OPENAI_API_KEY and OPENAI_BASE_URL")]
 
 
+async def mail(settings: Settings, run: dict[str, Any]) -> list[Finding]:
+    url, state = _url(settings, run, "smtp_url", "mail")
+    if url is None:
+        return [Finding("mail", "off", fix="scripts/run catches mail; set LIFEBUDDY_SMTP_URL to send it")]
+    return [_asked("mail", state, await check_smtp(url), "set LIFEBUDDY_SMTP_URL to a mail server that answers")]
+
+
 async def server(settings: Settings, run: dict[str, Any]) -> list[Finding]:
     if run:
         return [_asked("server", "real", await check_http(f"{run['server']}/readyz"), "read what the server logs")]
@@ -144,7 +151,7 @@ async def node(_: Settings, __: dict[str, Any]) -> list[Finding]:
     return [Finding("Node.js", state, version_of(Path(command[0])))]
 
 
-CHECKS: tuple[Check, ...] = (packages, mongodb, valkey, model, server, secrets, disk, node)
+CHECKS: tuple[Check, ...] = (packages, mongodb, valkey, mail, model, server, secrets, disk, node)
 
 
 async def examine(settings: Settings) -> list[Finding]:

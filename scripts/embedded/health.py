@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
@@ -42,9 +43,28 @@ async def check_redis(url: str) -> Health:
     return await _timed(_ask_redis(url))
 
 
+async def check_smtp(url: str) -> Health:
+    """Whether a mail server greets; nobody logs in."""
+    return await _timed(_greeted(url))
+
+
 async def check_http(url: str, key: str = "") -> Health:
     """Whether a GET is answered with 200; with a key it goes along as a bearer token."""
     return await _timed(asyncio.to_thread(_get, url, key))
+
+
+async def _greeted(url: str) -> Health:
+    where = urlsplit(url)
+    secure = where.scheme == "smtps"
+    try:
+        reader, writer = await asyncio.open_connection(
+            where.hostname, where.port or (465 if secure else 25), ssl=secure
+        )
+        greeting = await reader.readline()
+        writer.close()
+    except OSError as failure:
+        return Health(why=f"does not answer ({type(failure).__name__})")
+    return Health(why="" if greeting.startswith(b"220") else "does not greet as a mail server")
 
 
 async def _ask_mongo(url: str) -> Health:

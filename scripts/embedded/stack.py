@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from config.settings import Settings, variable
 from scripts.embedded.binaries import Program
 from scripts.embedded.llama import Llama, is_installed, llama_server
+from scripts.embedded.mail import mail_catcher
 from scripts.embedded.mongo import mongod
 from scripts.embedded.mongod import Mongod
 from scripts.embedded.valkey import Valkey, valkey_server
@@ -52,6 +53,7 @@ async def embedded_stack(settings: Settings, say: Say, *, models: bool = True) -
         stack = Stack()
         await _timed(say, stack, _enter_mongo(opened, stack, settings))
         await _timed(say, stack, _enter_valkey(opened, stack, settings))
+        await _enter_mail(opened, stack, settings)
         await _timed(say, stack, _enter_model(opened, stack, settings, models=models))
         stack.variables[variable("embedded")] = ",".join(part.name for part in stack.stand_ins)
         yield stack
@@ -79,6 +81,16 @@ async def _enter_valkey(opened: AsyncExitStack, stack: Stack, settings: Settings
     server = await opened.enter_async_context(valkey_server(settings.data / "valkey"))
     note = _version("Valkey" if server.program.bundled else "redis-server", server.program)
     stack.add(Part("valkey", "stand-in", shown(server.url), note, setting, server), **{setting: server.url})
+
+
+async def _enter_mail(opened: AsyncExitStack, stack: Stack, settings: Settings) -> None:
+    setting = variable("smtp_url")
+    if settings.smtp_url is not None:
+        stack.add(Part("mail", "real", shown(settings.smtp_url.get_secret_value()), "", setting))
+        return
+    url = await opened.enter_async_context(mail_catcher(settings.data / "mail"))
+    note = "kept as files and shown at /dev/mail, delivered to nobody"
+    stack.add(Part("mail", "stand-in", url, note, setting), **{setting: url})
 
 
 async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings, *, models: bool) -> None:

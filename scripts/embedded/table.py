@@ -5,7 +5,7 @@ import asyncio
 from rich.console import Console
 from rich.table import Table
 
-from scripts.embedded.health import Health, check_http, check_mongo, check_redis
+from scripts.embedded.health import Health, check_http, check_mongo, check_redis, check_smtp
 from scripts.embedded.stack import Part, Stack
 
 COLORS = {"real": "green", "stand-in": "yellow", "off": "dim"}
@@ -36,6 +36,8 @@ async def _health(part: Part, stack: Stack) -> Health | None:
         return await check_mongo(stack.variables[part.setting])
     if part.name == "valkey":
         return await check_redis(stack.variables[part.setting])
+    if part.name == "mail":
+        return await check_smtp(stack.variables[part.setting]) if part.state == "stand-in" else None
     if part.state == "stand-in":
         return await check_http(f"{part.where}/models", stack.variables["LIFEBUDDY_OPENAI_API_KEY"])
     return None  # a provider is asked by people's questions, not by a start

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from transport.rest import dev
 from transport.rest.doors import DOORS, Doors
 from transport.rest.middleware import chain
 from transport.rest.routes import mount
@@ -17,10 +18,10 @@ _library: Final = logging.getLogger("aiohttp.server")
 
 
 def app(doors: Doors) -> web.Application:
-    """An application that serves the table of routes. Sockets add their own routes to it."""
+    """An application that serves the table of routes, and caught mail where there is a catcher. Sockets add their own routes to it."""
     application = web.Application(middlewares=chain(doors), client_max_size=doors.limits.body)
     application[DOORS] = doors
-    mount(application, ROUTES)
+    mount(application, ROUTES if doors.caught_mail is None else (*ROUTES, *dev.ROUTES))
     return application
 
 

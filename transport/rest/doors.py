@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -28,7 +29,9 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """Given once by the composition root. `own_doors` are paths in the same application that guard themselves."""
+    """Given once by the composition root. `own_doors` are paths in the same application that guard themselves;
+    `caught_mail` is where the mail catcher of one machine keeps what it caught.
+    """
 
     sessions: Sessions
     identify: Identify
@@ -41,6 +44,7 @@ class Doors:
     own_doors: frozenset[str] = frozenset({"/socket.io/", "/socket.io-msgpack/"})
     metrics_from: Sequence[IPv4Network | IPv6Network] = LOOPBACK
     limits: Limits = Limits()
+    caught_mail: Path | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
