@@ -36,7 +36,8 @@ from storage.opened import Storage, Where, opened
 from transport.opened import Behind
 from transport.opened import opened as doors
 from transport.passwords import read_words
-from transport.providers.openai_chat import Deadlines, OpenAIChat
+from transport.providers.opened import Models
+from transport.providers.opened import opened as models_opened
 from transport.rest.gauges import Reading
 from transport.rest.readiness import Check, Readiness
 from transport.sockets.gateway import Gateway
@@ -65,7 +66,7 @@ class Inside:
     system: System
     directory: Directory
     outbox: LocalOutbox
-    model: OpenAIChat | None
+    models: Models
 
 
 def report(event: str, fields: dict[str, Any]) -> None:
@@ -103,12 +104,10 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         snapshot_every=settings.snapshot_every,
     )
     async with AsyncExitStack() as stack:
-        model = _model(settings)
-        if model is not None:
-            await stack.enter_async_context(model)
+        models = await stack.enter_async_context(models_opened(settings))
         outbox = LocalOutbox()
         limit = CHAT_SEND.scaled(settings.limits_scale)
-        around = Surroundings(outbox, model, _text("prompts/coach.md"), storage.log_id, limit)
+        around = Surroundings(outbox, models.chain, _text("prompts/coach.md"), storage.log_id, limit)
         system = System(
             lambda address: Session(address, outside, around),
             placement=storage.placement,
@@ -118,7 +117,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         storage.placement.on_lost = system.lost
         await stack.enter_async_context(system)
         await stack.enter_async_context(owned(clock.run(system, storage.heads, timers, report), "clock", report))
-        yield Inside(system, Directory(system), outbox, model)
+        yield Inside(system, Directory(system), outbox, models)
 
 
 def open_doors(
@@ -138,6 +137,7 @@ def open_doors(
         common_words=read_words(_text("common_passwords.txt")),
         checks=_checks(storage, inside),
         readings=_readings(storage, inside),
+        details={"models": inside.models.states},
         report=report,
     )
     return doors(settings, behind)
@@ -155,9 +155,8 @@ async def run(settings: Settings) -> None:
     ):
         _calm_the_collector()
         print(f"ready http://{settings.host}:{settings.port}", flush=True)
-        if inside.model is not None:
-            await inside.model.warm()
-            _calm_the_collector()
+        await inside.models.warm()
+        _calm_the_collector()
         await stop.wait()
         try:
             async with asyncio.timeout(settings.drain_seconds):
@@ -176,15 +175,6 @@ async def _drain(storage: Storage, inside: Inside, gateway: Gateway, readiness: 
     await gateway.close_all("draining", over=SOCKETS_SECONDS)
 
 
-def _model(settings: Settings) -> OpenAIChat | None:
-    """The configured model; none, and the offline coach answers."""
-    if settings.openai_api_key is None and settings.openai_base_url is None:
-        return None
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key is not None else ""
-    seconds = (settings.model_first_token_seconds, settings.model_between_tokens_seconds, settings.model_whole_seconds)
-    return OpenAIChat(settings.openai_base_url, key, settings.openai_model, deadlines=Deadlines(*seconds))
-
-
 def _text(name: str) -> str:
     return (CONFIG / name).read_text()
 
@@ -198,8 +188,8 @@ def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
         await storage.redis.ping()
 
     checks: dict[str, Check] = {"mongo": mongo, "redis": redis}
-    if inside.model is not None:
-        checks["models"] = inside.model.check
+    if inside.models.chain:
+        checks["models"] = inside.models.check
     return checks
 
 
@@ -209,6 +199,10 @@ def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
     return (
         Reading("actors_awake", "Actors in memory", partial(len, inside.system)),
         Reading("messages_waiting", "Messages in mailboxes", lambda: inside.system.waiting),
+        *(
+            Reading("model_breaker", "0 closed, 1 half open, 2 open", partial(inside.models.level, part), part)
+            for part in inside.models.by_part
+        ),
         *(Reading("writes_waiting", "Writes for the next flush", partial(len, lane), lane.name) for lane in lanes),
     )
 

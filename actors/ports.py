@@ -55,11 +55,22 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
 
 
+class Usage(msgspec.Struct, frozen=True):
+    """What an answer cost by the provider's own count: tokens read and written."""
+
+    tokens: int
+
+
+Answered = TextDelta | ToolCall | Usage
+"""What an answer is made of."""
+
+
 class ModelFailed(Exception):  # noqa: N818 - one of the ordinary ends of a reply
     """The model gave no whole answer.
 
-    `code`: model.timeout, model.cut (the stream broke off), model.limited (429), model.error (5xx),
-    model.refused (4xx), model.unreachable, model.endless (more than anyone can read), model.empty (nothing at all).
+    `code`: model.timeout, model.cut (the stream broke off), model.limited (429), model.error (5xx, or a key that is
+    not taken), model.loading (it is being fetched or loaded), model.refused (any other 4xx), model.unreachable,
+    model.endless (more than anyone can read), model.empty (nothing at all).
     """
 
     def __init__(self, code: str, *, retry_after: float | None = None) -> None:
@@ -71,10 +82,11 @@ class ModelFailed(Exception):  # noqa: N818 - one of the ordinary ends of a repl
 class LanguageModel(Protocol):
     """A chat model behind the OpenAI protocol."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
-    def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[TextDelta | ToolCall, None]:
-        """Stream one answer: text as it comes, tool calls when whole. Raises ModelFailed.
+    def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[Answered, None]:
+        """Stream one answer: text as it comes, tool calls when whole, the usage if it is told. Raises ModelFailed.
 
         Deadlines for the first token, between tokens and for the whole are the adapter's, from settings.
         Closing the iterator ends the request.

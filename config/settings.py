@@ -120,9 +120,23 @@ class Settings(BaseSettings):
         validation_alias=_openai("OPENAI_MODEL"),
         description="Model that answers in chats.",
     )
+    fallback_base_url: str | None = Field(
+        None,
+        description="A second provider that speaks the OpenAI protocol, asked when the first one fails.",
+    )
+    fallback_api_key: SecretStr | None = Field(
+        None,
+        description="Key of the second provider. Without it, and without a base URL, there is none.",
+    )
+    fallback_model: str | None = Field(None, description="Model of the second provider. Unset: `OPENAI_MODEL`.")
     model_first_token_seconds: PositiveFloat = Field(30.0, description="A model that has said nothing by then failed.")
     model_between_tokens_seconds: PositiveFloat = Field(15.0, description="A model silent for so long was cut off.")
     model_whole_seconds: PositiveFloat = Field(120.0, description="An answer ends by then, finished or not.")
+    model_rest_seconds: PositiveFloat = Field(
+        10.0,
+        description="A provider that failed three times in a row is left alone for so long, then tried once; "
+        "after each trial that fails twice as long.",
+    )
     llm_file: Path | None = Field(
         None,
         description="A GGUF file that `scripts/run` serves on loopback as the model. Refused in production.",
@@ -255,6 +269,7 @@ def _unfit_for_production(settings: Settings) -> list[str]:
         "trusted_proxies": "say which proxies are in front, or `none`" if settings.trusted_proxies is None else "",
         "openai_api_key": _example(settings.openai_api_key),
         "smtp_url": _example(settings.smtp_url),
+        "fallback_api_key": _example(settings.fallback_api_key),
         "log_exception_text": "would show private text" if settings.log_exception_text else "",
     }
     return [f"{variable(name)}: {why}" for name, why in refused.items() if why]

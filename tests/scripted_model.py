@@ -69,9 +69,9 @@ class Exchange:
         await self.event(json.dumps({**self._frame, "choices": [], "usage": {"total_tokens": 7}}))
         await self.event("[DONE]")
 
-    async def refuse(self, status: int, headers: dict[str, str] | None = None) -> None:
+    async def refuse(self, status: int, headers: dict[str, str] | None = None, *, code: str = "") -> None:
         """No stream but an error, which repeats what it was sent as some providers do."""
-        error = {"message": f"Can't: {self.asked}", "type": "scripted", "code": str(status)}
+        error = {"message": f"Can't: {self.asked}", "type": "scripted", "code": code or str(status)}
         self.response = web.json_response({"error": error}, status=status, headers=headers)
 
     async def break_off(self) -> None:
@@ -155,6 +155,15 @@ def limited(retry_after: str | None = "2", *, date: str | None = None) -> Behavi
 def fails(status: int = 500, headers: dict[str, str] | None = None) -> Behaviour:
     async def behave(exchange: Exchange) -> None:
         await exchange.refuse(status, headers)
+
+    return behave
+
+
+def loading() -> Behaviour:
+    """A server whose model is still being fetched or loaded."""
+
+    async def behave(exchange: Exchange) -> None:
+        await exchange.refuse(503, code="model_loading")
 
     return behave
 
@@ -243,6 +252,7 @@ BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
     "refused": lambda: fails(400),
     "hang": hangs,
     "garbage": garbage,
+    "loading": loading,
     "endless": endless,
     "bad-arguments": lambda: calls_then_says(("create_goal", '{"title": ')),
     "foreign-goal": lambda: calls_then_says(("complete_goal", {"goal": FOREIGN_GOAL})),

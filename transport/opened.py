@@ -20,7 +20,7 @@ from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
 from transport.rest.gauges import Reading, show
-from transport.rest.readiness import Check, Readiness
+from transport.rest.readiness import Check, Detail, Readiness
 from transport.signin import SignIn
 from transport.sockets.doors import SocketDoors
 from transport.sockets.gateway import Gateway
@@ -60,6 +60,7 @@ class Behind:
     signing_keys: Callable[[], access.SigningKeys]
     common_words: Iterable[str]
     checks: Mapping[str, Check]
+    details: Mapping[str, Detail]
     readings: Sequence[Reading]
     report: Report
 
@@ -68,7 +69,7 @@ class Behind:
 async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway, Readiness]]:
     """What is entered last is closed first."""
     registry = CollectorRegistry()
-    readiness = Readiness(behind.checks)
+    readiness = Readiness(behind.checks, details=behind.details)
     show(registry, behind.readings)
     async with (
         _signin(wanted, behind) as signin,

@@ -12,6 +12,8 @@ Role = Literal["user", "coach", "person"]
 MessageState = Literal["complete", "interrupted", "failed"]
 COACH: Final = "coach"
 """The thread every user has with their coach, and the author id of what the coach says."""
+OFFLINE: Final = "offline coach"
+"""Who answered, when it was no language model."""
 
 MAX_TEXT = 16_000
 HISTORY = 80
@@ -27,7 +29,11 @@ Text = Annotated[str, private(min_length=1, max_length=MAX_TEXT)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as apps see it. `problem` is a stable code when `state` is "failed"."""
+    """One message as apps see it.
+
+    `problem` is a stable code: what went wrong when `state` is "failed"; else why it was not the usual model that
+    answered but the one named in `answered_by`.
+    """
 
     id: str
     seq: int

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from actors.commands import CallTool, FinishReply
-from actors.domain.conversation import COACH, OwedReply
+from actors.domain.conversation import COACH, OFFLINE, OwedReply
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
 from actors.runtime.actor import ChildEnded, Children
@@ -53,16 +53,16 @@ class Answering:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._said = ""
+        self._said = self._by = ""
         self._in_hand: OwedReply | None = None
         self._finished: FinishReply | None = None
         self._failures = 0
 
     @property
     def answered_by(self) -> str:
-        """Who answers here."""
-        model = self._host.surroundings.model
-        return replies.OFFLINE if model is None else model.name
+        """Who speaks, or would."""
+        models = self._host.surroundings.models
+        return self._by or (models[0].name if models else OFFLINE)
 
     def said_of(self, reply_id: str) -> str:
         """What has been said of a reply so far."""
@@ -77,7 +77,7 @@ class Answering:
             return
         reply = self._in_hand = next(iter(host.state.owed.values()))
         around = host.surroundings
-        desk = Desk(reply, host.me, around.model, around.system_prompt, partial(self._see, reply.reply_id))
+        desk = Desk(reply, host.me, around.models, around.system_prompt, partial(self._see, reply.reply_id))
         host.children.spawn(reply.reply_id, replies.answer(reply, desk))
 
     def catch_up(self, connection: str) -> None:
@@ -91,6 +91,7 @@ class Answering:
             return
         delta = {"message_id": said.reply_id, "index": len(self._said), "text": said.text}
         self._said += said.text
+        self._by = said.by
         self._host.surroundings.outbox.signal(self._host.address, "reply.delta", delta)
 
     async def use_tool(self, message: UseTool) -> str:
@@ -128,7 +129,7 @@ class Answering:
     def _fall_silent(self) -> None:
         if self._in_hand is not None:
             self._host.children.cancel(self._in_hand.reply_id)
-        self._in_hand, self._finished, self._said = None, None, ""
+        self._in_hand, self._finished, self._said, self._by = None, None, "", ""
 
     async def _ended(self, reply: OwedReply, ended: ChildEnded) -> None:
         if isinstance(ended.result, FinishReply):

@@ -19,6 +19,8 @@ class Said(msgspec.Struct, frozen=True):
 
     reply_id: str
     text: str
+    by: str
+    """Who says it."""
 
 
 class UseTool(msgspec.Struct, frozen=True):
@@ -31,8 +33,8 @@ class UseTool(msgspec.Struct, frozen=True):
 class Desk:
     """`replies.Desk` for one owed reply; `see` gives the state's slices as they are now."""
 
-    def __init__(self, reply: OwedReply, me: Ref, model: LanguageModel | None, system: str, see: See) -> None:
-        self.model = model
+    def __init__(self, reply: OwedReply, me: Ref, models: Sequence[LanguageModel], system: str, see: See) -> None:
+        self.models = models
         self.tools: Sequence[Tool] = tools.TOOLS
         self._reply = reply
         self._me = me
@@ -43,14 +45,14 @@ class Desk:
         seen, reply = self._see()
         return turns(self._system, seen, reply)
 
-    def offline(self) -> str:
+    def offline(self, problem: str | None) -> str:
         seen, reply = self._see()
         asked = next(message for message in seen.messages if message.id == reply.message_id)
         goals = {goal.id: goal for goal in seen.goals}
-        return offline.answer(seen.profile.name, asked.text, goals, seen.today)
+        return offline.answer(seen.profile.name, asked.text, goals, seen.today, problem)
 
-    def said(self, text: str) -> None:
-        self._me.tell(Said(self._reply.reply_id, text))
+    def said(self, text: str, by: str) -> None:
+        self._me.tell(Said(self._reply.reply_id, text, by))
 
     async def use(self, call: ToolCall) -> str:
         result: str = await self._me.ask(UseTool(self._reply.reply_id, call), timeout=TOOL_TIMEOUT)

@@ -9,7 +9,7 @@ from typing import Final, Protocol, Self
 import msgspec
 
 from actors.commands import FinishReply
-from actors.domain.conversation import OwedReply
+from actors.domain.conversation import OFFLINE, OwedReply
 from actors.domain.refusals import TooManySteps
 from actors.ports import LanguageModel, ModelFailed, TextDelta, Tool, ToolCall, Turn
 from actors.runtime.envelope import Refused
@@ -18,7 +18,6 @@ from actors.session.problems import GAP, TOO_MANY_STEPS, apology
 from actors.session.prompt import call_turn, result_turn
 from actors.work.tools import refusal
 
-OFFLINE: Final = "offline coach"
 ROUNDS: Final = 6
 """How many times in one reply the model may ask for tools."""
 CALLS: Final = 8
@@ -28,6 +27,14 @@ MAX_SAID: Final = 199_000
 LONGEST_WAIT: Final = 5.0
 """Seconds. A provider that wants to be left alone for longer fails the reply."""
 PAUSE: Final = 0.3
+OUT_OF_REACH: Final = frozenset(
+    {"model.timeout", "model.cut", "model.limited", "model.error", "model.unreachable", "model.loading"}
+)
+"""Failures after which another model is asked, and in the end the offline coach, if nothing has been said yet."""
+ANOTHER_MAY: Final = OUT_OF_REACH | {"model.refused", "model.empty"}
+"""Failures after which another model may do better."""
+NOT_TWICE: Final = frozenset({"model.refused", "model.loading"})
+"""Failures for which the same model is not asked again."""
 FLUSH: Final = 0.04
 """Seconds between two deltas, unless a sentence ends."""
 _SENTENCE: Final = 20
@@ -38,8 +45,8 @@ class Desk(Protocol):
     """What a reply may use of its session."""
 
     @property
-    def model(self) -> LanguageModel | None:
-        """None: the offline coach answers."""
+    def models(self) -> Sequence[LanguageModel]:
+        """In the order in which they are asked, the usual one first; none, and the offline coach answers."""
 
     @property
     def tools(self) -> Sequence[Tool]: ...
@@ -47,10 +54,10 @@ class Desk(Protocol):
     def turns(self) -> list[Turn]:
         """The prompt of this reply as the state is now, the steps it has taken included."""
 
-    def offline(self) -> str:
-        """What the offline coach answers."""
+    def offline(self, problem: str | None) -> str:
+        """What the offline coach answers; `problem` is what kept the models from it."""
 
-    def said(self, text: str) -> None:
+    def said(self, text: str, by: str) -> None:
         """The next characters of the reply. All of them together are the text of its `FinishReply`."""
 
     def use(self, call: ToolCall) -> Awaitable[str]:
@@ -61,29 +68,38 @@ class Desk(Protocol):
 
 
 async def answer(reply: OwedReply, desk: Desk) -> FinishReply:
-    """Make the reply. Whatever the model does, this ends in a `FinishReply`.
+    """Make the reply. Whatever the models do, this ends in a `FinishReply`.
 
     Cancelling ends the request to the model, and what was given to `desk.said` is what has been said.
     A tool call whose effect is unknown raises its Refused: the reply stays owed and is made again from what the log
     then shows.
     """
-    model = desk.model
     with Speech(desk.said) as speech:
-        if model is None:
-            speech.add(desk.offline())
-            return FinishReply(reply.reply_id, speech.close(), "complete", OFFLINE)
+        if not desk.models:
+            return _offline(reply, desk, speech, None)
+        talk = _Talk(reply, desk, speech)
         try:
-            await _Talk(reply, desk, model, speech).run()
+            await talk.run()
         except ModelFailed as failed:
+            if failed.code in OUT_OF_REACH and not speech.length and not talk.tools_used:
+                return _offline(reply, desk, speech, failed.code)
             speech.end_with(apology(failed.code))
-            return FinishReply(reply.reply_id, speech.close(), "failed", model.name, failed.code)
-        return FinishReply(reply.reply_id, speech.close(), "complete", model.name)
+            return FinishReply(reply.reply_id, speech.close(), "failed", speech.by, failed.code)
+        return FinishReply(reply.reply_id, speech.close(), "complete", speech.by, talk.problem)
+
+
+def _offline(reply: OwedReply, desk: Desk, speech: "Speech", problem: str | None) -> FinishReply:
+    speech.by = OFFLINE
+    speech.add(desk.offline(problem))
+    return FinishReply(reply.reply_id, speech.close(), "complete", OFFLINE, problem)
 
 
 class Speech:
     """What is said in one reply: each character once, the first at once, then in pieces of 40 ms or a sentence."""
 
-    def __init__(self, said: Callable[[str], None]) -> None:
+    def __init__(self, said: Callable[[str, str], None]) -> None:
+        self.by = OFFLINE
+        """Who speaks."""
         self.length = 0
         self._said = said
         self._pieces: list[str] = []
@@ -149,15 +165,18 @@ class Speech:
         self._unsaid.clear()
         if text:
             self._pieces.append(text)
-            self._said(text)
+            self._said(text, self.by)
 
 
 class _Talk:
-    """The model and the tools in turn, until the model has said what it had to say."""
+    """The models and the tools in turn, until a model has said what it had to say."""
 
-    def __init__(self, reply: OwedReply, desk: Desk, model: LanguageModel, speech: Speech) -> None:
+    def __init__(self, reply: OwedReply, desk: Desk, speech: Speech) -> None:
+        self.problem: str | None = None
+        """Why it is not the usual model that answers."""
+        self.tools_used = bool(reply.steps)
         self._desk = desk
-        self._model = model
+        self._models = list(desk.models)
         self._speech = speech
         self._turns = desk.turns()
         self._reply_id = reply.reply_id
@@ -177,7 +196,22 @@ class _Talk:
             self._speech.add(TOO_MANY_STEPS)
 
     async def _ask(self) -> tuple[str, list[ToolCall]]:
-        """One answer of the model, asked for once more in a reply if it failed before saying anything.
+        """One answer of the first model that gives one. Who has failed is not asked again in this reply.
+
+        What was said is not said again by another model: who breaks off in the middle ends the reply.
+        """
+        before = self._speech.length
+        while True:
+            try:
+                return await self._ask_first()
+            except ModelFailed as failed:
+                if len(self._models) == 1 or self._speech.length > before or failed.code not in ANOTHER_MAY:
+                    raise
+                self.problem = self.problem or failed.code
+                del self._models[0]
+
+    async def _ask_first(self) -> tuple[str, list[ToolCall]]:
+        """One answer of the first model, asked for once more in a reply if it failed before saying anything.
 
         Asking again is harmless: tools are carried out only after an answer has come whole.
         """
@@ -186,29 +220,36 @@ class _Talk:
             return await self._listen()
         except ModelFailed as failed:
             wait = PAUSE if failed.retry_after is None else failed.retry_after
-            hopeless = failed.code == "model.refused" or wait > LONGEST_WAIT
-            if hopeless or self._asked_again or self._speech.length > before:
+            if self._speech.length > before or self._is_hopeless(failed.code, wait):
                 raise
             self._asked_again = True
             await asyncio.sleep(wait)
         return await self._listen()
 
+    def _is_hopeless(self, code: str, wait: float) -> bool:
+        """Whether asking the same model again would only cost time; with another one at hand, waiting does too."""
+        slow = wait > LONGEST_WAIT or (len(self._models) > 1 and (code == "model.timeout" or wait > PAUSE))
+        return self._asked_again or code in NOT_TWICE or slow
+
     async def _listen(self) -> tuple[str, list[ToolCall]]:
         text: list[str] = []
         calls: list[ToolCall] = []
-        async with aclosing(self._model.answer(self._turns, self._desk.tools)) as pieces:
+        self._speech.by = self._models[0].name
+        async with aclosing(self._models[0].answer(self._turns, self._desk.tools)) as pieces:
             async for piece in pieces:
-                if isinstance(piece, TextDelta):
-                    text.append(piece.text)
-                    self._speech.add(piece.text)
-                else:
-                    calls.append(piece)
+                match piece:
+                    case TextDelta():
+                        text.append(piece.text)
+                        self._speech.add(piece.text)
+                    case ToolCall():
+                        calls.append(piece)
         if not calls and not self._speech.length:
             raise ModelFailed("model.empty")
         return "".join(text), calls
 
     async def _carry_out(self, text: str, calls: Sequence[ToolCall]) -> None:
         """Carry the calls out one after another, and put what was asked and what came of it before the model."""
+        self.tools_used = True
         mine = [msgspec.structs.replace(call, call_id=self._next_id()) for call in calls[:CALLS]]
         results = [await self._use(call) for call in mine]
         if len(calls) > CALLS:

@@ -8,10 +8,13 @@ from actors.ports import LanguageModel, Outbox
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Given once by the composition root. `log_id` changes only by a restore."""
+    """Given once by the composition root. `log_id` changes only by a restore.
+
+    `models` in the order in which they are asked: the usual one first. None, and the offline coach answers.
+    """
 
     outbox: Outbox
-    model: LanguageModel | None
+    models: tuple[LanguageModel, ...]
     system_prompt: str
     log_id: str
     chat_limit: rate_limit.Limit = rate_limit.CHAT_SEND

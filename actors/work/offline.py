@@ -3,21 +3,30 @@
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Final
 
 from actors.domain.goals import Goal
 
 SOON = timedelta(days=7)
+_NO_MODEL: Final = "No language model is connected right now, so I answer from your goals alone."
+_WHY: Final = {
+    "model.loading": "My language model is still on its way, so for now I answer from your goals alone.",
+    "model.limited": "My language model is asked too much right now, so I answer from your goals alone.",
+    "budget": "You have used up today's share of the language model, so until tomorrow I answer from your goals alone.",
+}
+_OUT_OF_REACH: Final = "My language model can't be reached right now, so I answer from your goals alone."
 _TITLE = 48
 _NAME = 30
 
 
-def answer(name: str, said: str, goals: Mapping[str, Goal], today: date) -> str:
+def answer(name: str, said: str, goals: Mapping[str, Goal], today: date, problem: str | None = None) -> str:
     """A greeting, where the goals stand, what is due, what moved last, and one small next step.
 
-    The same goals, words and day give the same answer. It says what it is, and claims to have understood nothing
-    but the name of a goal.
+    The same goals, words and day give the same answer. It says what it is and why it answers (`problem`: the code of
+    what kept a model from it), and claims to have understood nothing but the name of a goal.
     """
-    plain = f"Hello {_short(name, _NAME)}. No language model is connected right now, so I answer from your goals alone."
+    why = _NO_MODEL if problem is None else _WHY.get(problem, _OUT_OF_REACH)
+    plain = f"Hello {_short(name, _NAME)}. {why}"
     still_open = [goal for goal in goals.values() if goal.status == "open"]
     if not still_open:
         return f"{plain} {_nothing_open(goals)}"

@@ -17,12 +17,13 @@ pytestmark = [
 ENDS = [
     ("slow: good morning", "complete", None, "You said: slow: good morning"),
     ("cut: hello", "failed", "model.cut", "I was about to"),
-    ("limited-long: hello", "failed", "model.limited", ""),
-    ("error: hello", "failed", "model.error", ""),
     ("refused: hello", "failed", "model.refused", ""),
-    ("garbage: hello", "failed", "model.cut", ""),
-    ("hang: hello", "failed", "model.timeout", ""),
+    ("error: hello", "complete", "model.error", "Hello Ann. My language model can't be reached"),
     ("empty: hello", "failed", "model.empty", ""),
+    ("garbage: hello", "complete", "model.cut", "Hello Ann. My language model can't be reached"),
+    ("empty: hello", "failed", "model.empty", ""),
+    ("hang: hello", "complete", "model.timeout", "Hello Ann. My language model can't be reached"),
+    ("loading: hello", "complete", "model.loading", "Hello Ann. My language model is still on its way"),
     ("bad-arguments: hello", "complete", None, "Done."),
     ("foreign-goal: hello", "complete", None, "Done."),
 ]

@@ -111,7 +111,9 @@ async def inside(
                 log, rows, Everywhere(), WallClock(), Codec(TYPES, UPCASTS), Secrets(MASTER).digest, report,
                 snapshot_every=snapshot_every,
             )  # fmt: skip
-            around = Surroundings(device, model, "You are a coach.", log_id, Limit(1000.0, 1000))
+            around = Surroundings(
+                device, () if model is None else (model,), "You are a coach.", log_id, Limit(1000.0, 1000)
+            )
             system = System(
                 lambda address: Session(address, outside, around),
                 placement=Everywhere(),

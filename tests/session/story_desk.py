@@ -15,11 +15,12 @@ from tests.session.story import BERLIN, Story
 class StoryDesk:
     """A session's side of a reply: the real state and decisions, without the actor around them."""
 
-    def __init__(self, model: LanguageModel | None, said: str = "Hello") -> None:
+    def __init__(self, *models: LanguageModel, said: str = "Hello") -> None:
         self.story = Story()
-        self.model = model
+        self.models = models
         self.tools = tools.TOOLS
         self.deltas: list[str] = []
+        self.speakers: set[str] = set()
         self.talking = asyncio.Event()
         self.reply_id = self.story.say(said).reply_id
 
@@ -37,11 +38,12 @@ class StoryDesk:
         assert profile is not None
         return turns("You are a coach.", Seen(profile, state.goals.values(), state.history, today), self.reply)
 
-    def offline(self) -> str:
-        return "No model is connected. You have no goals yet."
+    def offline(self, problem: str | None) -> str:
+        return f"Offline, {problem}. You have no goals yet."
 
-    def said(self, text: str) -> None:
+    def said(self, text: str, by: str) -> None:
         self.deltas.append(text)
+        self.speakers.add(by)
         if len(self.deltas) >= 3:
             self.talking.set()
 
@@ -61,4 +63,5 @@ class StoryDesk:
         assert "".join(self.deltas) == finish.text
         assert finish.reply_id == self.reply_id
         assert finish.text.strip()
+        assert finish.answered_by in self.speakers
         return finish

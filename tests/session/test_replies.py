@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.commands import FinishReply
+from actors.domain.conversation import OFFLINE
 from actors.events import ToolUsed
 from actors.ports import ToolCall
 from actors.runtime.envelope import TimedOut
-from actors.session import replies
 from actors.session.problems import TOO_MANY_STEPS, apology
 from actors.session.replies import answer
 from tests.scripted_model import (
@@ -29,6 +29,7 @@ from tests.scripted_model import (
     garbage,
     hangs,
     limited,
+    loading,
     pieces,
     says,
     scripted_model,
@@ -77,9 +78,9 @@ async def test_the_coach_says_what_the_model_says(desk: StoryDesk, server: Scrip
 
 
 async def test_without_a_model_the_offline_coach_answers_and_is_named() -> None:
-    finish = await StoryDesk(None).answered()
-    assert (finish.state, finish.answered_by) == ("complete", replies.OFFLINE)
-    assert finish.text == "No model is connected. You have no goals yet."
+    finish = await StoryDesk().answered()
+    assert (finish.state, finish.answered_by, finish.problem) == ("complete", OFFLINE, None)
+    assert finish.text == "Offline, None. You have no goals yet."
 
 
 async def test_a_tool_call_is_carried_out_and_its_result_read(desk: StoryDesk, server: ScriptedModel) -> None:
@@ -157,7 +158,6 @@ async def test_more_calls_at_once_than_are_carried_out_are_refused(desk: StoryDe
         (garbage(text="Well"), "model.cut", "Well"),
         (endless("and so on " * 1000), "model.endless", "and so on"),
         (fails(400), "model.refused", ""),
-        (limited("6"), "model.limited", ""),
     ],
 )
 async def test_a_failure_that_can_not_be_mended_ends_in_a_message_that_says_so(
@@ -201,15 +201,30 @@ async def test_a_failure_before_anything_was_said_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "problem"),
-    [(fails(500), "model.error"), (says(""), "model.empty"), (limited("0"), "model.limited"), (cut(""), "model.cut")],
+    ("behaviour", "problem", "asked"),
+    [
+        (fails(500), "model.error", 2),
+        (limited("0"), "model.limited", 2),
+        (cut(""), "model.cut", 2),
+        (limited("6"), "model.limited", 1),
+        (fails(401), "model.error", 2),
+        (loading(), "model.loading", 1),
+    ],
 )
-async def test_it_is_tried_again_once_only(
-    desk: StoryDesk, server: ScriptedModel, behaviour: Behaviour, problem: str
+async def test_when_no_model_can_be_reached_the_offline_coach_answers_and_says_why(
+    desk: StoryDesk, server: ScriptedModel, behaviour: Behaviour, problem: str, asked: int
 ) -> None:
     server.otherwise = behaviour
     finish = await desk.answered()
-    assert (finish.state, finish.problem, finish.text) == ("failed", problem, apology(problem))
+    assert (finish.state, finish.problem, finish.answered_by) == ("complete", problem, OFFLINE)
+    assert finish.text == f"Offline, {problem}. You have no goals yet."
+    assert len(server.requests) == asked, "who failed before saying anything is asked again once, where that can help"
+
+
+async def test_a_model_that_finds_no_words_twice_says_so(desk: StoryDesk, server: ScriptedModel) -> None:
+    server.otherwise = says("")
+    finish = await desk.answered()
+    assert (finish.state, finish.problem, finish.text) == ("failed", "model.empty", apology("model.empty"))
     assert len(server.requests) == 2
 
 
@@ -230,7 +245,7 @@ async def test_retry_after_is_waited_out(desk: StoryDesk, server: ScriptedModel)
 async def test_nobody_there_ends_in_a_message_too() -> None:
     async with OpenAIChat("http://127.0.0.1:1/v1", "", "m") as model:
         finish = await StoryDesk(model).answered()
-    assert (finish.state, finish.problem) == ("failed", "model.unreachable")
+    assert (finish.answered_by, finish.problem) == (OFFLINE, "model.unreachable")
 
 
 async def test_a_failure_after_a_tool_keeps_what_was_said_and_done(desk: StoryDesk, server: ScriptedModel) -> None:
@@ -269,7 +284,7 @@ async def test_a_tool_whose_effect_is_unknown_leaves_the_reply_owed(desk: StoryD
         async def use(self, call: ToolCall) -> str:
             raise TimedOut(effect="unknown")
 
-    unsettled = Unsettled(desk.model)
+    unsettled = Unsettled(*desk.models)
     server.script(calls(WALK))
     with pytest.raises(TimedOut):
         await answer(unsettled.reply, unsettled)

@@ -11,7 +11,7 @@ def test_speech_says_the_first_word_at_once_then_every_40_ms_or_a_sentence() -> 
 
     async def speak() -> str:
         clock = asyncio.get_running_loop().time
-        with Speech(lambda text: heard.append((round(clock(), 3), text))) as speech:
+        with Speech(lambda text, _: heard.append((round(clock(), 3), text))) as speech:
             for _ in range(10):
                 speech.add("word ")
                 await asyncio.sleep(0.01)
@@ -39,7 +39,7 @@ def test_speech_that_is_broken_off_says_nothing_more() -> None:
     heard: list[str] = []
 
     async def speak() -> None:
-        with Speech(heard.append) as speech:
+        with Speech(lambda text, _: heard.append(text)) as speech:
             speech.add("One")
             speech.add(" two")
         await asyncio.sleep(1.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import msgspec
 import structlog
 
-from actors.ports import ModelFailed, TextDelta, Tool, ToolCall, Turn
+from actors.ports import Answered, ModelFailed, TextDelta, Tool, ToolCall, Turn, Usage
 from transport.providers.openai_chunks import Gathered, pack_tool, pack_turn
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TRAILER: Final = 0.5
 """Seconds for what may follow the end of an answer ([DONE], usage), so that its connection can be used again."""
 DAY: Final = 86_400.0
+NOT_ABOUT_THE_TEXT: Final = frozenset({401, 403, 404})
+"""A key that is not taken, a model that is not there: another way to put the question would not help."""
 OPENAI: Final = "https://api.openai.com/v1"
 
 log = structlog.get_logger(__name__)
@@ -65,7 +67,7 @@ class OpenAIChat:
         if self._trouble is not None:
             raise ModelFailed(self._trouble.code)
 
-    async def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[TextDelta | ToolCall, None]:
+    async def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[Answered, None]:
         client = await self._open()
         clock = asyncio.get_running_loop().time
         last = clock() + self._deadlines.whole
@@ -83,9 +85,15 @@ class OpenAIChat:
             await stream.close()
         for call in self._whole(gathered):
             yield call
+        if gathered.tokens:
+            yield Usage(gathered.tokens)
 
     def _packed(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> dict[str, Any]:
-        request: dict[str, Any] = {"model": self.name, "messages": [pack_turn(turn) for turn in turns]}
+        request: dict[str, Any] = {
+            "model": self.name,
+            "messages": [pack_turn(turn) for turn in turns],
+            "stream_options": {"include_usage": True},
+        }
         return request | ({"tools": [pack_tool(tool) for tool in tools]} if tools else {})
 
     async def _begin(
@@ -174,15 +182,21 @@ def _code(error: Exception | None, broken: str) -> str:
         case TimeoutError() | openai.APITimeoutError():
             return "model.timeout"
         case openai.APIStatusError():
-            if error.status_code == 429:
-                return "model.limited"
-            return "model.refused" if error.status_code < 500 else "model.error"
+            return _code_of(error.status_code, error.code)
         case openai.APIConnectionError() | None:
             return broken
         case openai.APIError():  # an `error` in place of a chunk
             return "model.error"
         case _:
             return broken
+
+
+def _code_of(status: int, code: str | None) -> str:
+    if status == 503 and code == "model_loading":
+        return "model.loading"
+    if status == 429:
+        return "model.limited"
+    return "model.refused" if status < 500 and status not in NOT_ABOUT_THE_TEXT else "model.error"
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

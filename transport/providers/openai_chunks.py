@@ -9,6 +9,8 @@ MAX_TEXT: Final = 200_000
 MAX_ARGUMENTS: Final = 20_000
 """Characters of arguments in one answer, all calls together."""
 MAX_CALLS: Final = 32
+MAX_TOKENS: Final = 10_000_000
+"""A usage beyond is no usage."""
 
 
 def pack_turn(turn: Turn) -> dict[str, Any]:
@@ -61,7 +63,7 @@ class _Call:
 
 
 class Gathered:
-    """One answer as far as it has come. `finish` is why the model stopped, None until it has.
+    """One answer as far as it has come. `finish` is why the model stopped, None until it has; `tokens` its usage, if told.
 
     Chunks come from the network through a parser that checks nothing, so any field may be missing or of any type;
     what is not as the protocol has it says nothing.
@@ -69,6 +71,7 @@ class Gathered:
 
     def __init__(self) -> None:
         self.finish: str | None = None
+        self.tokens = 0
         self._text = Unicode()
         self._text_length = 0
         self._arguments_length = 0
@@ -77,6 +80,8 @@ class Gathered:
 
     def take(self, chunk: Any) -> str:
         """Take one `chat.completion.chunk`; answers the text it adds. Raises ModelFailed (model.endless)."""
+        total = getattr(getattr(chunk, "usage", None), "total_tokens", None)
+        self.tokens = total if isinstance(total, int) and 0 < total < MAX_TOKENS else self.tokens
         choice = next(iter(_list(chunk, "choices")), None)
         delta = getattr(choice, "delta", None)
         for call in _list(delta, "tool_calls"):

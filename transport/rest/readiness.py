@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from actors.ports import ModelFailed
 from actors.runtime.envelope import Refused
 
 Check = Callable[[], Awaitable[object]]
 """Asks one part for a sign of life; raises when there is none."""
+Detail = Callable[[], Mapping[str, str]]
+"""How what a part is made of stands right now, such as the breaker of each model."""
 
 PARTS: Final = ("mongo", "redis", "s3", "search", "models")
 
@@ -23,6 +27,7 @@ class Part(msgspec.Struct, frozen=True):
     latency_ms: float | None = None
     last_error: str | None = None
     last_error_at: Annotated[datetime, Meta(tz=True)] | None = None
+    detail: Mapping[str, str] | None = None
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -38,11 +43,13 @@ class Readiness:
         checks: Mapping[str, Check],
         *,
         required: frozenset[str] = frozenset({"mongo", "redis"}),
+        details: Mapping[str, Detail] = MappingProxyType({}),
         limit: float = 1.0,
         fresh: float = 1.0,
     ) -> None:
         self.draining = False
         self._checks = {name: checks.get(name) for name in (*PARTS, *(checks.keys() - set(PARTS)))}
+        self._details = details
         self._required = required
         self._limit = limit
         self._fresh = fresh
@@ -79,15 +86,16 @@ class Readiness:
         if failed is not None:
             self._errors[name] = (failed, datetime.now(UTC))
         error, at = self._errors.get(name, (None, None))
-        return Part("ok" if failed is None else "down", latency, error, at)
+        detail = self._details[name]() if name in self._details else None
+        return Part("ok" if failed is None else "down", latency, error, at, detail)
 
     async def _failure(self, check: Check) -> str | None:
         """The type of what went wrong: messages of drivers hold addresses and users."""
         try:
             async with asyncio.timeout(self._limit):
                 await check()
-        except Refused as refused:
-            return refused.code
+        except (Refused, ModelFailed) as failed:
+            return failed.code
         except Exception as error:  # noqa: BLE001 - whatever a part fails with is what this asks for
             return type(error).__name__
         return None

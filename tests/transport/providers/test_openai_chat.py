@@ -10,7 +10,7 @@ from contextlib import aclosing
 import pytest
 import structlog
 
-from actors.ports import ModelFailed, TextDelta, Tool, ToolCall, Turn
+from actors.ports import ModelFailed, TextDelta, Tool, ToolCall, Turn, Usage
 from tests.scripted_model import (
     Behaviour,
     Call,
@@ -24,6 +24,7 @@ from tests.scripted_model import (
     garbage,
     hangs,
     limited,
+    loading,
     pieces,
     says,
 )
@@ -39,6 +40,7 @@ class Heard:
     def __init__(self) -> None:
         self.text = ""
         self.calls: list[ToolCall] = []
+        self.tokens = 0
         self.failed: ModelFailed | None = None
 
     @property
@@ -51,10 +53,13 @@ async def listen(chat: OpenAIChat, turns: Sequence[Turn] = TURNS, tools: Sequenc
     try:
         async with aclosing(chat.answer(turns, tools)) as answer:
             async for piece in answer:
-                if isinstance(piece, TextDelta):
-                    heard.text += piece.text
-                else:
-                    heard.calls.append(piece)
+                match piece:
+                    case TextDelta():
+                        heard.text += piece.text
+                    case ToolCall():
+                        heard.calls.append(piece)
+                    case Usage():
+                        heard.tokens += piece.tokens
     except ModelFailed as failed:
         heard.failed = failed
     return heard
@@ -73,7 +78,7 @@ async def test_words_arrive_as_the_model_says_them(chat: OpenAIChat, server: Scr
     async with aclosing(chat.answer(TURNS, ())) as answer:
         assert await anext(answer) == TextDelta("one")
         heard.set()
-        assert [piece async for piece in answer] == [TextDelta(" two")]
+        assert [piece async for piece in answer] == [TextDelta(" two"), Usage(7)]
 
 
 async def test_the_provider_gets_the_turns_the_tools_the_model_and_the_key(
@@ -101,6 +106,15 @@ async def test_the_provider_gets_the_turns_the_tools_the_model_and_the_key(
         {"role": "tool", "content": '{"ok":true}', "tool_call_id": "call-1"},
     ]
     assert sent["tools"][0]["function"]["parameters"] == TOOLS[0].parameters
+
+
+async def test_the_providers_own_count_is_heard(chat: OpenAIChat, server: ScriptedModel) -> None:
+    assert (await listen(chat)).tokens == 7
+    assert server.requests[-1]["stream_options"] == {"include_usage": True}
+    server.script(garbage('{"choices": [], "usage": {"total_tokens": "many"}}'))
+    assert (await listen(chat)).tokens == 7
+    server.script(cut("So", cleanly=True))
+    assert (await listen(chat)).tokens == 0
 
 
 async def test_no_tools_are_named_when_there_are_none(chat: OpenAIChat, server: ScriptedModel) -> None:
@@ -141,8 +155,10 @@ async def test_arguments_that_are_no_json_are_handed_on_as_they_are(chat: OpenAI
         (fails(500), "model.error", ""),
         (fails(503), "model.error", ""),
         (fails(400), "model.refused", ""),
-        (fails(401), "model.refused", ""),
-        (fails(404), "model.refused", ""),
+        (fails(413), "model.refused", ""),
+        (fails(401), "model.error", ""),
+        (fails(404), "model.error", ""),
+        (loading(), "model.loading", ""),
         (says("Half of", reason="content_filter"), "model.refused", "Half of"),
         (endless("and so on " * 1000), "model.endless", "and so on"),
         (calls(("create_goal", '"' * 30_000)), "model.endless", ""),
