@@ -182,6 +182,7 @@ def _text(name: str) -> str:
 def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
     async def mongo() -> None:
         storage.log.check()
+        storage.projections.check()
         await storage.database.command("ping")
 
     async def redis() -> None:

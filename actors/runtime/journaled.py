@@ -15,15 +15,15 @@ from actors.runtime.cids import Cids
 from actors.runtime.envelope import CidConflict, Overloaded, Unavailable
 from actors.runtime.ids import uuid7
 from actors.runtime.journal import Happened, Journal, Outside, Taken, Unsettled
-from actors.runtime.orders import Accepted, CaughtUp, Decided, Order, Stamp, TooMuch
+from actors.runtime.orders import Accepted, Decided, Order, Stamp, TooMuch
 from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Snapshot
 
 __all__ = ["Accepted", "Decided", "Journaled", "Order", "Stamp", "TooMuch"]
 
 S = TypeVar("S")
-DECIDE_AGAIN, FAR_BEHIND = 3, 5 * MAX_EVENTS  # events without rows, beyond which nothing new is taken on
+DECIDE_AGAIN = 3
 _EARLIEST, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
-_PROJECTION, _SNAPSHOT, _REPAIR = "projection", "snapshot", "repair"
+_SNAPSHOT, _REPAIR = "snapshot", "repair"
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -51,7 +51,7 @@ class Journaled(Actor, Generic[S]):
         self._w = os.urandom(8).hex()
         self._behind: list[Happened] = []
 
-    # What a subclass says about itself. It may name its children as it likes, except these three.
+    # What a subclass says about itself. It may name its children as it likes, except these two.
 
     def initial(self) -> S:
         """The state before the first event."""
@@ -89,34 +89,38 @@ class Journaled(Actor, Generic[S]):
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
         head = await self._wake()
         if head < self.seq:
-            await self._project([])
+            await self._project()
         elif self._behind:  # written beside that head, most likely; made sure of once nobody waits for us
-            self.children.spawn(_REPAIR, asyncio.sleep(self.outside.project_pause))
+            self._repair_soon()
         self._keep()
         self.settle()
 
     async def receive(self, message: Any) -> Any:
         if isinstance(message, Order):
             return await self.accept(message)
-        if isinstance(message, ChildEnded) and message.name in {_PROJECTION, _SNAPSHOT}:
-            return await self._followed(message)
-        if isinstance(message, CaughtUp) or (isinstance(message, ChildEnded) and message.name == _REPAIR):
-            await self._project([])
-            return self.settle()
+        if isinstance(message, ChildEnded) and message.name == _SNAPSHOT:
+            return self._failed(_SNAPSHOT, message.error) if message.error is not None else None
+        if isinstance(message, ChildEnded) and message.name == _REPAIR:
+            return await self._repair()
         await self._serve_only_what_is_ours()
         return await self.answer(message)
 
     async def accept(self, order: Order) -> Accepted:
-        """One command, from decision to answer. After the append it is never refused."""
+        """One command, from decision to answer. After the append it is never refused.
+
+        What was accepted has its rows and its head: should this node die now, the head tells what is owed. Raises
+        Unsettled when they can't be written; who asks again is answered once they are.
+        """
         self.outside.log.check()
-        if len(self._behind) > FAR_BEHIND:
-            raise Unavailable(retry_after_ms=1000)
+        self.outside.projections.check()
         await self._serve_only_what_is_ours()
         digest = self.outside.digest(_ENCODER.encode((type(order.command).__name__, order.command)))
         for _ in range(1 + DECIDE_AGAIN):
             known = await self._known(order, digest)
             if known is not None:
                 return known
+            if self._behind:
+                await self._project()
             stamp = self._stamp()
             decided = self.decide(order, stamp)
             if not decided.events:
@@ -127,7 +131,7 @@ class Journaled(Actor, Generic[S]):
             if await self._append(document):
                 self._adopt(document, state)
                 await self._follow(happened)
-                return Accepted(self.seq, decided.answer)
+                return Accepted(document.last, decided.answer)
         return self._give_up(retry_after_ms=1000)
 
     async def _serve_only_what_is_ours(self) -> None:
@@ -147,15 +151,19 @@ class Journaled(Actor, Generic[S]):
     async def _known(self, order: Order, digest: bytes) -> Accepted | None:
         """The first answer, when this author's cid was accepted before. Raises CidConflict for another request."""
         document, s = None, self._cids.find(order.by, order.cid)
-        if s is not None:
-            with contextlib.suppress(Unavailable):
-                document = await self.outside.log.at(self.address, s)
-            if document is None:  # it was accepted: nobody may hear now that nothing has happened
-                raise Unavailable(effect="unknown", retry_after_ms=500)
-        elif self._cids.may_be_older(order.cid):
+        if s is None and self._cids.may_be_older(order.cid):
             document = await self.outside.log.find(self.address, order.by, order.cid)
-        if document is None:
+        if s is None and document is None:
             return None
+        with contextlib.suppress(Overloaded, Unavailable):
+            document = document or await self.outside.log.at(self.address, s or 0)
+            if document is not None and document.s > self.seq:  # another activation's, of just now
+                await self._catch_up()
+            if self._behind:
+                await self._project()
+        if document is None or document.s > self.seq or self._behind:
+            # it was accepted: nobody may hear now that nothing has happened
+            raise Unavailable(effect="unknown", retry_after_ms=500)
         if document.digest != digest:
             raise CidConflict
         return Accepted(document.last, self.outside.codec.answer(document.body), repeated=True)
@@ -203,7 +211,7 @@ class Journaled(Actor, Generic[S]):
             raise
         if not held:
             self._give_up(retry_after_ms=250)
-        self.me.tell(CaughtUp())
+        self._repair_soon()
 
     def _adopt(self, document: Document, state: S) -> None:
         self.state = state
@@ -211,43 +219,53 @@ class Journaled(Actor, Generic[S]):
         self._cids.add(document.by, document.cid, document.s)
 
     async def _follow(self, happened: Sequence[Happened]) -> None:
-        """What comes after a commit. Whatever goes wrong here, the command stands and its author is told so."""
+        """What comes after a commit. Whatever goes wrong here, the command stands. Raises Unsettled."""
+        self._behind += happened
         try:
-            await self._project(happened)
+            with contextlib.suppress(Overloaded, Unavailable):
+                await self._project()
             self._keep()
             self.published(happened)
             self.settle()
         except Exception as error:  # noqa: BLE001 - it stands in the log: a fresh activation goes on from there
             self.outside.report("actor.crashed", {"address": self.address, "exc_info": error})
             self.stop(Unavailable(retry_after_ms=250))
+        if self._behind:
+            raise Unsettled(effect="unknown", retry_after_ms=500)
 
-    async def _project(self, happened: Sequence[Happened]) -> None:
-        """Write the rows. Out of reach: the command stands all the same, its rows follow."""
-        self._behind += happened
-        if not self._behind or _PROJECTION in self.children:
-            return
+    async def _project(self) -> None:
+        """Write the rows of what is behind, and the head. Raises Overloaded, Unavailable: it is tried again soon."""
+        head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None))
         try:
-            rows = self.rows(self._behind)
-            head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None))
-            await self.outside.projections.write(self.address, rows, head)
-            if not happened:  # nobody waits: the next wake need not make sure of them again
-                sure = msgspec.structs.replace(head, projected=head.seq)
-                await self.outside.projections.write(self.address, [], sure)
+            await self.outside.projections.write(self.address, self._rows(), head)
         except (Overloaded, Unavailable):
-            self.children.spawn(_PROJECTION, _write_late(self.outside, rows, head))
+            self._repair_soon()
+            raise
         except Exception as error:  # noqa: BLE001 - rows can be made again from the log; the address lives on
-            await self._followed(ChildEnded(_PROJECTION, error=error))
-        else:
-            self._behind, self._projected = [], head.seq
+            self._failed("projection", error)
+        self._behind, self._projected = [], head.seq
 
-    async def _followed(self, ended: ChildEnded) -> None:
-        """Late rows are written, or a snapshot; one that failed is told, and made good by the next."""
-        if ended.error is not None:
-            self.outside.report(f"{ended.name}.failed", {"address": self.address, "exc_info": ended.error})
-        if ended.name == _PROJECTION:
-            shown = self._projected = self.seq if ended.error is not None else ended.result
-            self._behind = [one for one in self._behind if one.seq > shown]
-            await self._project([])
+    def _rows(self) -> Sequence[Row]:
+        try:
+            return self.rows(self._behind) if self._behind else ()
+        except Exception as error:  # noqa: BLE001 - as above; the head is written all the same
+            self._failed("projection", error)
+            return ()
+
+    def _repair_soon(self) -> None:
+        if _REPAIR not in self.children:
+            self.children.spawn(_REPAIR, asyncio.sleep(self.outside.project_pause))
+
+    async def _repair(self) -> None:
+        """Make sure of what is behind, then have the head say so: the next wake need not."""
+        with contextlib.suppress(Overloaded, Unavailable):
+            if self._behind:
+                await self._project()
+            await self._project()
+        self.settle()
+
+    def _failed(self, what: str, error: BaseException) -> None:
+        self.outside.report(f"{what}.failed", {"address": self.address, "exc_info": error})
 
     def _keep(self) -> None:
         """Every so many events the whole state is remembered, so that waking stays short."""
@@ -289,12 +307,3 @@ class Journaled(Actor, Generic[S]):
                 happened = self.journal.happened(document)
                 self._adopt(document, self._folded(happened))
                 self._behind += [one for one in happened if one.seq > projected]
-
-
-async def _write_late(outside: Outside, rows: Sequence[Row], head: Head) -> int:
-    """Write rows once the store is within reach again; answers the seq they show."""
-    while True:
-        await asyncio.sleep(outside.project_pause)
-        with contextlib.suppress(Overloaded, Unavailable):
-            await outside.projections.write(head.address, rows, head)
-            return head.seq

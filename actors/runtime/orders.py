@@ -40,10 +40,6 @@ class Decided(msgspec.Struct, frozen=True):
     answer: Any
 
 
-class CaughtUp(msgspec.Struct, frozen=True):
-    """The actor's own message: what another activation wrote was folded in, its rows and effects are ours now."""
-
-
 class TooMuch(Refused):
     code = "too_large"
     message = "This would change more at once than can be kept together."

@@ -106,6 +106,9 @@ class Log(Protocol):
 class Projections(Protocol):
     """The rows people query, written behind the log and rebuildable from it."""
 
+    def check(self) -> None:
+        """Raise `Unavailable` when rows can't be written now, so that a command is refused before it does anything."""
+
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
         """Write whole rows and the head, each guarded by its seq; returns when all are written. Raises Unavailable when the store is out of reach."""
 

@@ -187,6 +187,12 @@ class Lane:
         self._failing = bool(trouble)
 
 
+def check(lanes: Iterable[Lane]) -> None:
+    """Raises Unavailable when one of them is stalled."""
+    if any(lane.stalled() for lane in lanes):
+        raise Unavailable(retry_after_ms=1000)
+
+
 async def entered(lanes: Iterable[Lane]) -> AsyncExitStack:
     """Lanes that work; closing the stack closes all at once, so that it takes as long as the slowest of them."""
     opened = [await lane.__aenter__() for lane in lanes]

@@ -12,11 +12,10 @@ from bson.binary import Binary
 
 from actors.domain.addresses import owner
 from actors.domain.refusals import TooLarge
-from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Report, Snapshot
 from storage.mongo import queries
 from storage.mongo.connect import KEPT, Database, kept, reachable
-from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, entered, probes
+from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, check, entered, probes
 from storage.mongo.positions import parse, position
 from storage.mongo.queries import Query
 from storage.sealing import Sealing, Unsealable
@@ -55,9 +54,7 @@ class MongoLog:
 
     def check(self) -> None:
         """Raise Unavailable while a lane has got nothing through for a second; it recovers by itself."""
-        for lane in self.lanes:
-            if lane.stalled():
-                raise Unavailable(retry_after_ms=1000)
+        check(self.lanes)
 
     async def insert(self, document: Document) -> bool:
         """True: in the log, for good. False: the position is taken, by whom is not said (it may be this document).

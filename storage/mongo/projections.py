@@ -14,7 +14,7 @@ from actors.domain.addresses import owner
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.outside import Head, Report, Row
 from storage.mongo.connect import Database, kept, reachable
-from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, entered, probes
+from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, check, entered, probes
 from storage.sealing import Box, Sealing, seal_struct
 
 ROWS: Final = (
@@ -109,12 +109,17 @@ class MongoProjections:
     ) -> None:
         await self._open.aclose()
 
+    def check(self) -> None:
+        """Raise Unavailable while a lane has got nothing through for a second; it recovers by itself."""
+        check(self.lanes.values())
+
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
         """Write whole rows and the head, at once: `head.projected` says how far the rows had come before.
 
         A row that fails for another reason than the connection is reported and noted in `projection_failures`; the
-        others and the head go on. Raises Unavailable when the store stays out of reach.
+        others and the head go on. Raises Unavailable when the store stays out of reach, at once where that is known.
         """
+        self.check()
         deadline = asyncio.get_running_loop().time() + self._within
         stamp = {
             "_id": address,

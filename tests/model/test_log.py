@@ -3,6 +3,7 @@
 import asyncio
 import os
 import uuid
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
@@ -10,12 +11,12 @@ import pytest
 
 from actors.runtime import cids
 from actors.runtime.envelope import CidConflict, Refused, TimedOut
-from actors.runtime.journal import PAGE, Journal, Outside, Taken
+from actors.runtime.journal import PAGE, Happened, Journal, Outside, Taken, Unsettled
 from actors.runtime.journaled import Accepted, Order
 from actors.runtime.outside import Document, OutcomeUnknown
 from actors.runtime.system import Limits, System
 from tests.model.bank import CODEC, Add, Chain, Clock, Counter, follow
-from tests.model.world import LyingPlacement, NoRows, Rules, World
+from tests.model.world import Heads, LyingPlacement, Rules, World
 from tests.virtual import run_virtually
 
 RUNS = int(os.environ.get("LIFEBUDDY_MODEL_RUNS", "400"))
@@ -79,6 +80,14 @@ class ForgetsOldCids(Counter):
         return await super()._known(order, digest) if self._cids.find(order.by, order.cid) is not None else None
 
 
+class AcceptsWithoutRows(Counter):
+    """Broken: the answer does not wait for the head, which alone says what is owed should the node die now."""
+
+    async def _follow(self, happened: Sequence[Happened]) -> None:
+        with suppress(Unsettled):
+            await super()._follow(happened)
+
+
 class Run:
     """One random history: three owners of one address, clients that ask again with the same cid."""
 
@@ -101,7 +110,7 @@ class Run:
         world = self.world
         placement = LyingPlacement(world)
         outside = Outside(
-            world, NoRows(world), placement, Clock(world.random), CODEC, lambda raw: raw, self._report,
+            world, Heads(world), placement, Clock(world.random), CODEC, lambda raw: raw, self._report,
             settle_within=3.0, snapshot_every=5,
         )  # fmt: skip
         return System(
@@ -155,6 +164,7 @@ class Run:
                     self.unknown.add(cid)
                 await asyncio.sleep(0.05)
             else:
+                assert self.world.shown >= accepted.seq, "accepted, and no head says what it owes"
                 first = self.accepted.setdefault(cid, accepted)
                 assert (first.seq, first.answer) == (accepted.seq, accepted.answer), "another answer the second time"
                 return
@@ -225,6 +235,7 @@ def test_nothing_breaks_in_histories_longer_than_the_window() -> None:
         pytest.param(AnyDuplicateIsMine, Rules(), id="any-duplicate-is-mine"),
         pytest.param(GoesOnWithoutFolding, Rules(), id="conflict-without-folding"),
         pytest.param(SettlesByReadingBack, Rules(), id="unknown-settled-by-reading-back"),
+        pytest.param(AcceptsWithoutRows, Rules(), id="accepted-without-rows"),
         pytest.param(ForgetsOldCids, Rules(), id="forgotten-cids-are-not-looked-up"),
     ],
 )

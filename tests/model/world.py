@@ -31,6 +31,7 @@ class World:
         self.local: dict[int, Document] = {}
         self.in_flight: list[Document] = []
         self.snapshots: list[Snapshot] = []
+        self.heads: list[Head] = []
         self.calm = False
 
     def hostile(self, share: float = 1.0) -> bool:
@@ -55,6 +56,11 @@ class World:
     def settle(self) -> None:
         self.calm = True
         self.stir()
+
+    @property
+    def shown(self) -> int:
+        """How far the newest head goes."""
+        return self.heads[-1].seq if self.heads else 0
 
     def documents(self) -> list[Document]:
         return [self.committed[s] for s in sorted(self.committed)]
@@ -115,7 +121,7 @@ class World:
 
     async def head(self, address: str) -> Head | None:
         await self.lag()
-        return None
+        return self.random.choice(self.heads[-3:]) if self.heads else None
 
     async def snapshot(self, address: str) -> Snapshot | None:
         await self.lag()
@@ -156,12 +162,20 @@ class LyingPlacement:
         await self._world.lag()
 
 
-class NoRows:
-    """Rows are not what this model is about; now and then they can't be written."""
+class Heads:
+    """Of the rows only the heads, the newest last; now and then one can't be written."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def check(self) -> None:
+        if self._world.hostile(0.05):
+            raise Unavailable(retry_after_ms=1)
+
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
+        await self._world.lag()
         if self._world.hostile(0.2):
-            raise Unavailable
+            raise Unavailable(retry_after_ms=1)
+        heads = self._world.heads
+        if not heads or (head.seq, head.projected) > (heads[-1].seq, heads[-1].projected):
+            heads.append(head)

@@ -78,7 +78,12 @@ class MemoryRows:
     rows: dict[tuple[str, str], Row] = field(default_factory=dict)
     trouble: Exception | None = None
     takes: float = 0.0
+    stalled: bool = False
     writes: int = 0
+
+    def check(self) -> None:
+        if self.stalled:
+            raise Unavailable
 
     async def write(self, address: str, rows: Sequence[Row], head: Head) -> None:
         self.writes += 1
