@@ -24,7 +24,9 @@ def main(
     *,
     port: Annotated[int | None, typer.Option(help="Port of the server.")] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of everything that is kept.")] = None,
-    models: Annotated[bool, typer.Option("--models/--no-models", help="Serve LIFEBUDDY_LLM_FILE.")] = True,
+    models: Annotated[
+        bool, typer.Option("--models/--no-models", help="Fetch and serve local models when there is no key.")
+    ] = True,
 ) -> None:
     """LifeBuddy on one machine. What is not known here goes to the server. Ctrl-C drains."""
     given: dict[str, Any] = {"port": port, "data": data}

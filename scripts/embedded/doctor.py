@@ -90,7 +90,13 @@ async def model(settings: Settings, run: dict[str, Any]) -> list[Finding]:
     key = told.get("LIFEBUDDY_OPENAI_API_KEY", key)
     base = told.get("LIFEBUDDY_OPENAI_BASE_URL", settings.openai_base_url)
     if not (key or base):
-        return [Finding("model", "off", fix="the offline coach answers; set OPENAI_API_KEY or LIFEBUDDY_LLM_FILE")]
+        return [
+            Finding(
+                "model",
+                "off",
+                fix="the offline coach answers; set OPENAI_API_KEY, or LIFEBUDDY_MODELS=auto for local ones",
+            )
+        ]
     health = await check_http(f"{base or 'https://api.openai.com/v1'}/models", key)
     state = "stand-in" if "LIFEBUDDY_OPENAI_BASE_URL" in told else "real"
     return [_asked("model", state, health, "check OPENAI_API_KEY and OPENAI_BASE_URL")]

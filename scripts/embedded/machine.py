@@ -13,7 +13,7 @@ from rich.console import Console
 from config.keys import master_key_file, read_master_key, read_signing_keys
 from config.settings import Settings, variable
 from scripts.embedded.child import Child, StartError
-from scripts.embedded.llama import Llama
+from scripts.embedded.local_ai import LocalAI
 from scripts.embedded.mongod import Mongod
 from scripts.embedded.ports import PortError, is_free
 from scripts.embedded.run_file import sole_run, write_run
@@ -46,6 +46,7 @@ async def run_machine(settings: Settings, arguments: Sequence[str], *, models: b
         await (await tabling).print_table(console, stack)
         console.print(_closing_words(settings, time.monotonic() - began))
         print(f"ready {url}", flush=True)
+        await opened.enter_async_context(_coming_up(stack, console))
         return await server.follow()
 
 
@@ -97,16 +98,33 @@ async def _kept_up(stack: Stack, console: Console) -> AsyncIterator[None]:
             await watch
 
 
+@asynccontextmanager
+async def _coming_up(stack: Stack, console: Console) -> AsyncIterator[None]:
+    """What comes up after ready does so beside the server, and ends before its own child does."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_come_up(name, stack, console), name=name) for name in stack.later]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+async def _come_up(name: str, stack: Stack, console: Console) -> None:
+    try:
+        await stack.later[name](console)
+    except Exception as bug:  # noqa: BLE001 - the server is worth more than what was to stand beside it
+        console.print(f"[red]{name} did not come up ({type(bug).__name__}: {bug})[/]")
+
+
 async def _keep_up(stack: Stack, console: Console) -> None:
     while True:
         await asyncio.sleep(WATCH_EVERY)
         for part in stack.parts:
-            if part.child is not None and not part.child.alive:
+            if part.child is not None and part.child.exit_code is not None:
                 console.print(f"[yellow]{part.name} ended with {part.child.exit_code}; starting it again[/]")
                 await _start_again(part.child, console)
 
 
-async def _start_again(child: Mongod | Valkey | Llama, console: Console) -> None:
+async def _start_again(child: Mongod | Valkey | LocalAI, console: Console) -> None:
     try:
         await child.start_again()
     except StartError as problem:
@@ -115,7 +133,7 @@ async def _start_again(child: Mongod | Valkey | Llama, console: Console) -> None
 
 
 def _run(stack: Stack, url: str, server: Child) -> dict[str, object]:
-    pids = {part.name: part.child.pid for part in stack.parts if part.child is not None}
+    pids = {part.name: part.child.pid for part in stack.parts if part.child is not None and part.child.alive}
     return {"server": url, "pids": {"server": server.pid, "owner": os.getpid()} | pids, "variables": stack.variables}
 
 

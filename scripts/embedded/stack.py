@@ -1,15 +1,20 @@
 """Everything one machine needs besides the server: a real part for each URL that is not configured."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
+from rich.console import Console
+
 from config.settings import Settings, variable
+from scripts.embedded.ai import ollama
+from scripts.embedded.ai.consent import plan
 from scripts.embedded.binaries import Program
-from scripts.embedded.llama import Llama, is_installed, llama_server
+from scripts.embedded.local_ai import LocalAI, come_up, local_ai
 from scripts.embedded.mail import mail_catcher
 from scripts.embedded.mongo import mongod
 from scripts.embedded.mongod import Mongod
@@ -27,15 +32,16 @@ class Part:
     where: str
     note: str
     setting: str
-    child: Mongod | Valkey | Llama | None = None
+    child: Mongod | Valkey | LocalAI | None = None
 
 
 @dataclass
 class Stack:
-    """`variables` are what the server is told; `parts` in the order of starting."""
+    """`variables` are what the server is told; `parts` in the order of starting; `later` comes up after ready."""
 
     parts: list[Part] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    later: dict[str, Callable[[Console], Coroutine[None, None, None]]] = field(default_factory=dict)
 
     def add(self, part: Part, **variables: str) -> None:
         self.parts.append(part)
@@ -48,13 +54,13 @@ class Stack:
 
 @asynccontextmanager
 async def embedded_stack(settings: Settings, say: Say, *, models: bool = True) -> AsyncIterator[Stack]:
-    """Starts MongoDB, then Valkey, then the model; ends them in the opposite order."""
+    """Starts MongoDB, then Valkey, then the mail catcher; ends them in the opposite order."""
     async with AsyncExitStack() as opened:
         stack = Stack()
         await _timed(say, stack, _enter_mongo(opened, stack, settings))
         await _timed(say, stack, _enter_valkey(opened, stack, settings))
         await _enter_mail(opened, stack, settings)
-        await _timed(say, stack, _enter_model(opened, stack, settings, models=models))
+        await _enter_model(opened, stack, settings, models=models)
         stack.variables[variable("embedded")] = ",".join(part.name for part in stack.stand_ins)
         yield stack
 
@@ -94,19 +100,28 @@ async def _enter_mail(opened: AsyncExitStack, stack: Stack, settings: Settings) 
 
 
 async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings, *, models: bool) -> None:
+    """Only its address is taken here: what takes time comes up after the server is ready."""
     setting = "OPENAI_API_KEY"
     if settings.openai_api_key is not None or settings.openai_base_url is not None:
         where = settings.openai_base_url or "OpenAI"
         stack.add(Part("model", "real", where, settings.openai_model, "OPENAI_BASE_URL"))
-    elif settings.llm_file is None or not models:
-        note = "the offline coach answers; LIFEBUDDY_LLM_FILE serves a GGUF file"
-        stack.add(Part("model", "off", "", note, setting))
-    elif not is_installed():
-        stack.add(Part("model", "off", "", "xllamacpp is not installed: start with scripts/run", setting))
-    else:
-        server = await opened.enter_async_context(llama_server(settings.llm_file, settings.data / "llama"))
-        where = f"http://127.0.0.1:{server.port}/v1"
-        stack.add(Part("model", "stand-in", where, server.model, setting, server), **server.variables)
+        return
+    if settings.models == "none" or not models:
+        stack.add(Part("model", "off", "", "declined: the offline coach answers", setting))
+        return
+    directory = (settings.models_dir or settings.data / "models").resolve()
+    has_chat = settings.llm_file is not None or await ollama.running() is not None
+    chosen = plan(directory, settings.models, has_chat=has_chat)
+    if chosen.size is None:
+        stack.add(Part("model", "off", "", chosen.told, setting))
+        return
+    told = {"AI_SIZE": chosen.size, "AI_MODELS": str(directory)}
+    if settings.llm_file is not None:
+        told["AI_LLM_FILE"] = str(settings.llm_file.resolve())
+    child = await opened.enter_async_context(local_ai(settings.data / "ai", told))
+    part = Part("model", "stand-in", f"{child.url}/v1", "comes up after ready", setting, child)
+    stack.add(part, **child.variables)
+    stack.later["model"] = partial(come_up, child, told=chosen.told)
 
 
 def shown(url: str) -> str:

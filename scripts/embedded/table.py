@@ -5,7 +5,7 @@ import asyncio
 from rich.console import Console
 from rich.table import Table
 
-from scripts.embedded.health import Health, check_http, check_mongo, check_redis, check_smtp
+from scripts.embedded.health import Health, check_mongo, check_redis, check_smtp
 from scripts.embedded.stack import Part, Stack
 
 COLORS = {"real": "green", "stand-in": "yellow", "off": "dim"}
@@ -18,7 +18,8 @@ async def print_table(console: Console, stack: Stack) -> None:
         table.add_column(title, overflow="fold")
     for part, health in zip(stack.parts, healths, strict=True):
         state = f"[{COLORS[part.state]}]{part.state}[/]"
-        table.add_row(part.name, state, part.where, words(health), part.setting)
+        told = "comes up later" if part.name in stack.later else words(health)
+        table.add_row(part.name, state, part.where, told, part.setting)
     console.print(table)
     for part in stack.parts:
         if part.note:
@@ -38,6 +39,4 @@ async def _health(part: Part, stack: Stack) -> Health | None:
         return await check_redis(stack.variables[part.setting])
     if part.name == "mail":
         return await check_smtp(stack.variables[part.setting]) if part.state == "stand-in" else None
-    if part.state == "stand-in":
-        return await check_http(f"{part.where}/models", stack.variables["LIFEBUDDY_OPENAI_API_KEY"])
-    return None  # a provider is asked by people's questions, not by a start
+    return None  # a provider is asked by people's questions, not by a start; what comes up later is told later

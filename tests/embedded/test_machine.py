@@ -18,6 +18,7 @@ from scripts.embedded.ports import held_port
 from scripts.left_behind import marked
 
 ROOT = Path(__file__).parents[2]
+PARTS = ["mongodb", "valkey", "mail", "model"]
 PROGRAM = f"""
 from pathlib import Path
 from scripts.embedded import server_child
@@ -54,7 +55,7 @@ def start(tmp_path: Path, mark: str, port: int) -> Iterator[Start]:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=ROOT,
-            env=without_settings() | {name: value} | variables,
+            env=without_settings() | {name: value, "LIFEBUDDY_MODELS": "none"} | variables,
         )
         started.append(process)
         return process
@@ -86,7 +87,7 @@ def test_it_starts_shows_each_part_and_drains_in_order(start: Start, tmp_path: P
     process = start("--nodes", "2")
     said = until_ready(process)
     assert "given --nodes 2 mongodb,valkey" in said
-    assert [part for part in ("mongodb", "valkey", "model") if f"\n{part} " in said] == ["mongodb", "valkey", "model"]
+    assert [part for part in PARTS if f"\n{part} " in said] == PARTS
     assert "LIFEBUDDY_MONGO_URL" in said
     assert str(tmp_path / "secrets" / "master-key") in said.replace("\n", "")
     process.send_signal(signal.SIGINT)
