@@ -129,6 +129,7 @@ def open_doors(
         outbox=inside.outbox,
         accounts=storage.accounts,
         logins=storage.logins,
+        counters=storage.counters,
         goals=storage.goals,
         messages=storage.messages,
         timers=WallClock(),

@@ -8,6 +8,7 @@ import msgspec
 
 from actors.domain.conversation import Message
 from actors.domain.goals import Goal, Status
+from actors.domain.rate_limit import Limit
 from actors.events import Recorded
 
 # ── what apps hold open ──────────────────────────────────────────────────────────────────────────────────────────
@@ -178,6 +179,44 @@ class LoginSessions(Protocol):
 
     async def revoked(self, since: datetime) -> Sequence[str]:
         """The ids of those that were revoked since then, on whichever node."""
+
+
+# ── limits before there is an actor ──────────────────────────────────────────────────────────────────────────────
+
+
+class Take(msgspec.Struct, frozen=True):
+    """One to be taken from a limit; `subject` is whose it is, and is kept by its digest only."""
+
+    limit: Limit
+    subject: str
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a limit stands: `wait` seconds until it lets one through, 0 when it did; all are back after `reset`."""
+
+    limit: Limit
+    wait: float
+    reset: float
+
+    @property
+    def remaining(self) -> int:
+        """How many more at once."""
+        return max(0, int(self.limit.burst - self.reset * self.limit.rate + 1e-3))
+
+
+class Counters(Protocol):
+    """Limits of the whole fleet. Every method raises Unavailable."""
+
+    async def take(self, takes: Sequence[Take]) -> Sequence[Standing]:
+        """Take from each that has one left; a limit that has none is left as it was."""
+
+    async def give_back(self, take: Take) -> None:
+        """One that was taken and did not count."""
+
+    async def remember(self, subject: str) -> None:
+        """For 90 days."""
+
+    async def remembers(self, subject: str) -> bool: ...
 
 
 # ── the rows people query ────────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,8 @@ EXAMPLE_SECRETS = re.compile(r"change-?me|example|secret|password|lifebuddy|1234
 Network = IPv4Network | IPv6Network
 Words = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[Network, ...], NoDecode]
+Rate = Annotated[str, Field(pattern=r"^[1-9]\d*/([1-9]\d*)?(s|min|h|d)$")]
+"""So many in a time, such as `5/15min`."""
 
 
 class SettingsError(ValueError):
@@ -97,13 +99,21 @@ class Settings(BaseSettings):
     trusted_proxies: Networks | None = Field(
         None,
         description="Networks of the proxies in front, with commas between, or `none`; production wants one of both said. "
-        "Nobody else's `X-Forwarded-For` is believed, and so far nobody's is needed: no limit counts by address yet.",
+        "Nobody else's `X-Forwarded-For` is believed.",
     )
     metrics_allow: Networks = Field(
         (ip_network("127.0.0.0/8"), ip_network("::1/128")),
         description="Networks that may read `/metrics`, with commas between.",
     )
     limits_scale: PositiveFloat = Field(1.0, description="Multiplies every rate limit; for tests and benches.")
+    limit_register: Rate = Field(
+        "3/h", description="Registrations by address. In `development`, loopback is not counted."
+    )
+    limit_login: Rate = Field("10/min", description="Logins by address. In `development`, loopback is not counted.")
+    limit_attempts: Rate = Field("5/5min", description="Logins by account, from an address or from all unknown ones.")
+    limit_failures: Rate = Field("5/15min", description="Wrong passwords by account, counted like logins.")
+    limit_mail: Rate = Field("1/min", description="Mails that others may cause, by account.")
+    limit_mail_daily: Rate = Field("5/d", description="The same over a day.")
 
     openai_api_key: SecretStr | None = Field(
         None,
@@ -220,6 +230,11 @@ class Settings(BaseSettings):
     @property
     def secrets_directory(self) -> Path:
         return self.data / "secrets"
+
+    @property
+    def exempts_loopback(self) -> bool:
+        """Whether limits by address pass over this machine's own programs."""
+        return self.profile == "development"
 
     @property
     def caught_mail(self) -> Path | None:

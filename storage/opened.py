@@ -17,6 +17,7 @@ from storage.mongo.log import MongoLog
 from storage.mongo.messages import MongoMessages
 from storage.mongo.projections import MongoProjections
 from storage.redis import connect as redis
+from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
 from storage.redis.placement import RedisPlacement, placement
 from storage.sealing import Sealing, Secrets
@@ -51,6 +52,7 @@ class Storage:
     messages: MongoMessages
     membership: Membership
     placement: RedisPlacement
+    counters: RedisCounters
 
 
 @asynccontextmanager
@@ -77,4 +79,5 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             messages=MongoMessages(database, sealing),
             membership=membership,
             placement=await enter(placement(client, membership, report)),
+            counters=await enter(counters(client, secrets.digest, report)),
         )

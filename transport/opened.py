@@ -10,11 +10,12 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from actors.directory import Directory
-from actors.ports import Accounts, GoalRows, LoginSessions, MessageRows
+from actors.ports import Accounts, Counters, GoalRows, LoginSessions, MessageRows
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
 from transport.identity import Bearers
+from transport.limits import Gate, Limits, read_limit
 from transport.passwords import Passwords
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
@@ -34,9 +35,20 @@ class Wanted(Protocol):
     host: str
     port: int
     metrics_allow: tuple[IPv4Network | IPv6Network, ...]
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
+    limits_scale: float
+    limit_register: str
+    limit_login: str
+    limit_attempts: str
+    limit_failures: str
+    limit_mail: str
+    limit_mail_daily: str
     outbox_bound: int
     ask_seconds: float
     token_issuer: str
+
+    @property
+    def exempts_loopback(self) -> bool: ...
 
     @property
     def caught_mail(self) -> Path | None: ...
@@ -53,6 +65,7 @@ class Behind:
     outbox: LocalOutbox
     accounts: Accounts
     logins: LoginSessions
+    counters: Counters
     goals: GoalRows
     messages: MessageRows
     timers: Timers
@@ -102,6 +115,18 @@ async def _signin(wanted: Wanted, behind: Behind) -> AsyncIterator[SignIn]:
         )
 
 
+def _gate(wanted: Wanted, behind: Behind) -> Gate:
+    limits = Limits(
+        register=read_limit("register", wanted.limit_register),
+        login=read_limit("login", wanted.limit_login),
+        attempts=read_limit("login.account", wanted.limit_attempts),
+        failures=read_limit("login.failures", wanted.limit_failures),
+        mail=read_limit("mail", wanted.limit_mail),
+        mail_daily=read_limit("mail.daily", wanted.limit_mail_daily),
+    )
+    return Gate(behind.counters, limits.scaled(wanted.limits_scale), exempt_loopback=wanted.exempts_loopback)
+
+
 def _socket_doors(wanted: Wanted, behind: Behind, bearers: Bearers, registry: CollectorRegistry) -> SocketDoors:
     return SocketDoors(
         sessions=behind.sessions,
@@ -125,10 +150,12 @@ def _rest_doors(
         goals=behind.goals,
         messages=behind.messages,
         signin=signin,
+        gate=_gate(wanted, behind),
         readiness=readiness,
         registry=registry,
         origins=frozenset(wanted.allowed_origins),
         metrics_from=wanted.metrics_allow,
+        trusted_proxies=wanted.trusted_proxies or (),
         limits=RequestLimits(ask=wanted.ask_seconds),
         caught_mail=wanted.caught_mail,
         now=behind.timers.now,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -23,7 +22,9 @@ from actors.runtime.journaled import Order
 from actors.runtime.outside import Timers
 from actors.work.profile import check_name, check_zone
 from transport.asking import Sessions
+from transport.attempts import begin_attempt, evenly
 from transport.identity import Bearers, alive
+from transport.limits import Meter
 from transport.passwords import Passwords
 from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
 
@@ -45,6 +46,13 @@ class Newcomer(msgspec.Struct, frozen=True):
     name: Name
     tz: Zone
     language: Language
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks before there is a user: what the app says it is, and what it has taken of limits."""
+
+    device: str
+    meter: Meter
 
 
 class SignedIn(msgspec.Struct, frozen=True):
@@ -79,17 +87,18 @@ class SignIn:
     passwords: Passwords
     timers: Timers
 
-    async def register(self, newcomer: Newcomer, password: str, device: str) -> SignedIn:
+    async def register(self, newcomer: Newcomer, password: str, caller: Caller) -> SignedIn:
         """Claims the mail address, opens the account and signs in.
 
-        Cut short in between, the next login opens the account. Raises Invalid, WeakPassword, MailTaken, Overloaded,
-        Unavailable, TimedOut.
+        Cut short in between, the next login opens the account. Raises Invalid, WeakPassword, RateLimited, MailTaken,
+        Overloaded, Unavailable, TimedOut.
         """
         if not _MAIL.fullmatch(newcomer.email):
             raise Invalid(fields={"email": "is not a mail address"})
         check_name(newcomer.name)
         check_zone(newcomer.tz)
         self.passwords.check(password, context=(newcomer.email, newcomer.name))
+        await caller.meter.pass_(*caller.meter.by_address(caller.meter.gate.limits.register))
         password_hash = await self.passwords.hash(password)
         now = self.timers.now()
         fields = (newcomer.email, password_hash, newcomer.name, newcomer.tz, newcomer.language)
@@ -101,24 +110,24 @@ class SignIn:
         except Invalid:  # refused for good: the address is free again
             await self.accounts.unclaim(new.user_id)
             raise
-        return await self._sign_in(new.user_id, device)
+        return await self._sign_in(new.user_id, caller.device)
 
-    async def login(self, email: str, password: str, device: str) -> SignedIn:
-        """Raises BadCredentials, after the same work and alike in time whether or not there is such an account."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        credential = await self.accounts.by_mail(email)
-        right = await self.passwords.verify(credential.password_hash if credential else None, password)
-        if credential is None or not right:
-            spent = loop.time() - began
-            await asyncio.sleep(math.ceil(spent / EVEN) * EVEN - spent)
-            raise BadCredentials
+    async def login(self, email: str, password: str, caller: Caller) -> SignedIn:
+        """Raises RateLimited, and BadCredentials: alike in work and time whether or not there is such an account."""
+        attempt = await begin_attempt(email, caller.meter)
+        async with evenly(EVEN):
+            credential = await self.accounts.by_mail(email)
+            right = await self.passwords.verify(credential.password_hash if credential else None, password)
+            if credential is None or not right:
+                await attempt.failed()
+                raise BadCredentials
+        await attempt.succeeded()
         if not credential.opened:
             await self._open(credential)
         if self.passwords.outdated(credential.password_hash):
             with contextlib.suppress(Overloaded):  # the next login will do
                 await self.accounts.rehash(credential.user_id, await self.passwords.hash(password))
-        return await self._sign_in(credential.user_id, device)
+        return await self._sign_in(credential.user_id, caller.device)
 
     async def refresh(self, presented: str) -> SignedIn:
         """The next tokens of a login session. Raises Unauthenticated, Revoked, Unavailable."""

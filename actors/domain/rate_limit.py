@@ -10,19 +10,36 @@ _ROUNDING = 1e-6
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """`rate` per second in the long run, `burst` at once."""
+    """`rate` per second in the long run, `burst` at once. `name` is what those who meet it are told."""
 
     rate: float
     burst: int
+    name: str = ""
 
     def scaled(self, by: float) -> "Limit":
         """So many times as generous; one at a time is always let through."""
-        return Limit(self.rate * by, max(1, round(self.burst * by)))
+        return Limit(self.rate * by, max(1, round(self.burst * by)), self.name)
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two in the long run."""
+        return 1.0 / self.rate
+
+    @property
+    def policy(self) -> str:
+        """As `RateLimit-Policy` says it: so many (`q`) in so many seconds (`w`)."""
+        return f'"{self.name}";q={self.burst};w={math.ceil(self.burst / self.rate)}'
 
 
-CHAT_SEND = Limit(0.5, 20)
+CHAT_SEND = Limit(0.5, 20, "chat.send")
 FULL = -math.inf
 """The state of a limit nothing has been taken from yet."""
+
+
+def wait(limit: Limit, due: float, now: float) -> float:
+    """Seconds until one may be taken; 0 when it may now."""
+    early = max(due, now) - now - (limit.burst - 1) * limit.interval
+    return early if early > _ROUNDING else 0.0
 
 
 def taken(limit: Limit, due: float, now: float) -> float:
@@ -30,8 +47,7 @@ def taken(limit: Limit, due: float, now: float) -> float:
 
     Raises RateLimited, saying when to come again; a refusal leaves the state as it was.
     """
-    interval = 1.0 / limit.rate
-    early = max(due, now) - now - (limit.burst - 1) * interval
-    if early > _ROUNDING:
-        raise RateLimited(retry_after_ms=math.ceil(early * 1000))
-    return max(due, now) + interval
+    early = wait(limit, due, now)
+    if early:
+        raise RateLimited(retry_after_ms=math.ceil(early * 1000), policies=(limit.policy,))
+    return max(due, now) + limit.interval

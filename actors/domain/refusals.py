@@ -58,6 +58,11 @@ class RateLimited(Refused):
     message = "That was a little too fast. Please wait a moment."
     retry = True
 
+    def __init__(self, *, retry_after_ms: int, policies: tuple[str, ...] = ()) -> None:
+        """`policies`: the limits that were met, as `RateLimit-Policy` says them."""
+        super().__init__(retry_after_ms=retry_after_ms)
+        self.policies = policies
+
 
 class GoalClosed(Refused):
     code = "goal.closed"

@@ -20,6 +20,8 @@ from tests.transport.scripted_session import (
     ScriptedSessions,
     ScriptedSignIn,
 )
+from transport.limits import Gate, HereCounters
+from transport.limits import Limits as RateLimits
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.readiness import Check, Readiness
@@ -69,7 +71,8 @@ async def node(
         shared = _shared(sessions, logins)
         readiness = Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0)
         rows = ScriptedGoals(sessions)
-        doors = Doors(goals=rows, signin=ScriptedSignIn(), readiness=readiness, **shared, **(rest or {}))
+        rest = {"gate": Gate(HereCounters(), RateLimits()), **(rest or {})}
+        doors = Doors(goals=rows, signin=ScriptedSignIn(), readiness=readiness, **shared, **rest)
         gateway = Gateway(SocketDoors(watch=logins.watch, outbox=outbox, node="n1", limits=limits, **shared))
         application = app(doors)
         gateway.mount(application)

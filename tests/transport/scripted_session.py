@@ -20,7 +20,7 @@ from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Sh
 from actors.runtime.envelope import CidConflict
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
-from transport.signin import SignedIn, SignIn
+from transport.signin import Caller, SignedIn, SignIn
 from transport.tokens import Identity
 
 START = datetime(2025, 11, 22, 20, 3, 51, 123_456, tzinfo=UTC)
@@ -220,7 +220,7 @@ class ScriptedSignIn(SignIn):
     def __init__(self) -> None:
         """Nothing stands behind it."""
 
-    async def login(self, email: str, password: str, device: str) -> SignedIn:
+    async def login(self, email: str, password: str, caller: Caller) -> SignedIn:
         return SignedIn(email, "s1", f"{email}/s1", 600, "refresh")
 
     async def logout(self, identity: Identity) -> None:

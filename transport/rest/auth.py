@@ -9,11 +9,19 @@ from aiohttp import hdrs, web
 
 from actors.domain.private import private
 from actors.domain.profile import Email, Language, Name, Zone
-from actors.domain.refusals import BadCredentials, MailTaken, NotFound, Revoked, Unauthenticated, WeakPassword
+from actors.domain.refusals import (
+    BadCredentials,
+    MailTaken,
+    NotFound,
+    RateLimited,
+    Revoked,
+    Unauthenticated,
+    WeakPassword,
+)
 from transport.rest.asking import answer, id_in_path
-from transport.rest.doors import DOORS, IDENTITY
+from transport.rest.doors import DOORS, IDENTITY, METER
 from transport.rest.routes import Route
-from transport.signin import Device, Newcomer, SignedIn, SignIn
+from transport.signin import Caller, Device, Newcomer, SignedIn, SignIn
 
 MAX_DEVICE: Final = 200
 Password = Annotated[str, private(max_length=1_024)]
@@ -54,11 +62,11 @@ class Jwks(msgspec.Struct, frozen=True):
 
 async def register(request: web.Request, body: Register) -> SignedIn:
     newcomer = Newcomer(body.email, body.name, body.tz, body.language)
-    return await _signin(request).register(newcomer, body.password, _device(request))
+    return await _signin(request).register(newcomer, body.password, _caller(request))
 
 
 async def login(request: web.Request, body: Login) -> SignedIn:
-    return await _signin(request).login(body.email, body.password, _device(request))
+    return await _signin(request).login(body.email, body.password, _caller(request))
 
 
 async def refresh(request: web.Request, body: Refresh) -> SignedIn:
@@ -94,10 +102,10 @@ def _signin(request: web.Request) -> SignIn:
     return request.app[DOORS].signin
 
 
-def _device(request: web.Request) -> str:
-    """What the app says it is: printable characters only, cut off."""
+def _caller(request: web.Request) -> Caller:
+    """With what the app says it is: printable characters only, cut off."""
     said = request.headers.get(hdrs.USER_AGENT, "")
-    return "".join(character for character in said if character.isprintable())[:MAX_DEVICE]
+    return Caller("".join(character for character in said if character.isprintable())[:MAX_DEVICE], request[METER])
 
 
 _open: Final = partial(Route, opens_to="everyone")
@@ -111,7 +119,7 @@ ROUTES: Final = (
         body=Register,
         answer=SignedIn,
         status=HTTPStatus.CREATED,
-        refuses=(MailTaken, WeakPassword),
+        refuses=(MailTaken, WeakPassword, RateLimited),
     ),
     _open(
         "POST",
@@ -121,7 +129,7 @@ ROUTES: Final = (
         "Sign in",
         body=Login,
         answer=SignedIn,
-        refuses=(BadCredentials,),
+        refuses=(BadCredentials, RateLimited),
     ),
     _open(
         "POST",

@@ -3,14 +3,16 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from actors.ports import GoalRows, MessageRows
+from transport.addresses import Network
 from transport.asking import Identify, Sessions
+from transport.limits import Gate, Meter
 from transport.rest.readiness import Readiness
 from transport.signin import SignIn
 from transport.tokens import Identity
@@ -38,11 +40,13 @@ class Doors:
     goals: GoalRows
     messages: MessageRows
     signin: SignIn
+    gate: Gate
     readiness: Readiness
     registry: CollectorRegistry
     origins: frozenset[str] = frozenset()
     own_doors: frozenset[str] = frozenset({"/socket.io/", "/socket.io-msgpack/"})
-    metrics_from: Sequence[IPv4Network | IPv6Network] = LOOPBACK
+    metrics_from: Sequence[Network] = LOOPBACK
+    trusted_proxies: Sequence[Network] = ()
     limits: Limits = Limits()
     caught_mail: Path | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -50,6 +54,7 @@ class Doors:
 
 DOORS = web.AppKey("doors", Doors)
 TRACE = web.RequestKey("trace", str)
+METER = web.RequestKey("meter", Meter)
 IDENTITY = web.RequestKey("identity", Identity)
 CID = web.RequestKey("cid", str)
 PAGE = web.RequestKey("page", str)

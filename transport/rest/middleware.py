@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -11,13 +12,16 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import Counter, Histogram
 
-from actors.domain.refusals import Invalid, NotFound, TooLarge, Unauthenticated
+from actors.domain.refusals import Invalid, NotFound, RateLimited, TooLarge, Unauthenticated
+from actors.ports import Standing
 from actors.runtime.envelope import Crashed, Refused, TimedOut
 from actors.runtime.ids import uuid7
 from transport import problems, wire
+from transport.addresses import client_address
 from transport.asking import crash_site
+from transport.limits import Meter
 from transport.refusals import Forbidden, MethodNotAllowed, Unsupported
-from transport.rest.doors import CID, DOORS, IDENTITY, PAGE, TRACE, Doors
+from transport.rest.doors import CID, DOORS, IDENTITY, METER, PAGE, TRACE, Doors
 from transport.rest.routes import route_of
 
 log = structlog.get_logger(__name__)
@@ -34,7 +38,7 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED: Final = "Idempotency-Replayed, Location, Retry-After, X-Trace-Id"
+_EXPOSED: Final = "Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Trace-Id"
 _WRITING: Final = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH, hdrs.METH_DELETE})
 _BY_STATUS: Final[dict[int, type[Refused]]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge, 415: Unsupported}
 
@@ -79,7 +83,8 @@ def _measured(doors: Doors) -> Middleware:
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace id, turn whatever is raised into a problem, and add what every answer carries."""
     trace = request[TRACE] = problems.new_trace()
-    with structlog.contextvars.bound_contextvars(trace_id=trace):
+    meter = request[METER] = _meter(request)
+    with structlog.contextvars.bound_contextvars(trace_id=trace, client=str(meter.address)):
         try:
             response = await handler(request)
         except Refused as refused:
@@ -95,14 +100,31 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
+def _meter(request: web.Request) -> Meter:
+    doors = request.app[DOORS]
+    forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
+    return Meter(doors.gate, client_address(request.remote, forwarded, doors.trusted_proxies))
+
+
 def _complete(response: web.StreamResponse, request: web.Request) -> None:
     response.headers["X-Trace-Id"] = request[TRACE]
+    if request[METER].standings:
+        _tell_limits(response, request[METER].standings)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if PAGE in request:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request[PAGE]
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
         response.headers[hdrs.VARY] = hdrs.ORIGIN
+
+
+def _tell_limits(response: web.StreamResponse, standings: Sequence[Standing]) -> None:
+    """What limits the request has passed, or met, as draft-ietf-httpapi-ratelimit-headers-10 tells it."""
+    response.headers["RateLimit-Policy"] = ", ".join(standing.limit.policy for standing in standings)
+    response.headers["RateLimit"] = ", ".join(
+        f'"{standing.limit.name}";r={standing.remaining};t={math.ceil(standing.wait or standing.reset)}'
+        for standing in standings
+    )
 
 
 def _crashed(request: web.Request, error: Exception) -> web.StreamResponse:
@@ -125,6 +147,12 @@ def _problem(refused: Refused, trace: str) -> web.Response:
     response = web.Response(status=status, body=msgspec.json.encode(body), content_type="application/problem+json")
     if refused.retry_after_ms is not None:
         response.headers[hdrs.RETRY_AFTER] = str(math.ceil(refused.retry_after_ms / 1000))
+    if isinstance(refused, RateLimited):
+        response.headers["RateLimit-Policy"] = ", ".join(refused.policies)
+        names = (policy.partition(";")[0] for policy in refused.policies)
+        response.headers["RateLimit"] = ", ".join(
+            f"{name};r=0;t={response.headers[hdrs.RETRY_AFTER]}" for name in names
+        )
     if status == 401:
         response.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
     return response

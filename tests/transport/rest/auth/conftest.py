@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,18 @@ from actors.commands import OpenAccount
 from actors.runtime.envelope import Refused
 from actors.runtime.journaled import Accepted, Order
 from scripts.embedded.mongo import ReplicaSet
+from scripts.embedded.valkey import Valkey
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
 from storage.mongo.connect import Database, connected
 from storage.mongo.goals import MongoGoals
 from storage.mongo.keys import MongoKeys
 from storage.mongo.messages import MongoMessages
+from storage.redis.connect import connected as redis_connected
+from storage.redis.counters import RedisCounters, counters
 from storage.sealing import Sealing, Secrets
 from tests.transport.signing import Clock, Keys, keys
 from transport.identity import Bearers
+from transport.limits import Gate, Limits
 from transport.passwords import Passwords, read_words
 from transport.rest.app import app
 from transport.rest.doors import Doors
@@ -98,6 +103,8 @@ class House:
     clock: Clock
     keys: Keys
     sessions: Sessions
+    redis_url: str
+    limits: Limits = dataclasses.field(default_factory=lambda: Limits().scaled(1_000))
 
     async def node(self) -> Node:
         sealing = Sealing(MongoKeys(self.store), {1: bytes(32)})
@@ -122,15 +129,25 @@ class House:
             readiness=Readiness({}),
             registry=CollectorRegistry(),
             signin=signin,
+            gate=Gate(await self._counters(), self.limits),
+            trusted_proxies=(ip_network("127.0.0.0/8"),),
         )
         client: Client = await self.stack.enter_async_context(TestClient(TestServer(app(doors))))
         return Node(client, bearers, tokens)
 
+    async def _counters(self) -> RedisCounters:
+        redis = await self.stack.enter_async_context(redis_connected(self.redis_url))
+        return await self.stack.enter_async_context(counters(redis, Secrets(bytes(32)).digest, _nobody_told))
+
 
 @pytest_asyncio.fixture
-async def house(mongo: ReplicaSet, database: str, stack: contextlib.AsyncExitStack) -> House:
+async def house(mongo: ReplicaSet, valkey: Valkey, database: str, stack: contextlib.AsyncExitStack) -> House:
     store = await stack.enter_async_context(connected(mongo.url, database=database))
-    return House(store, stack, Clock(), keys(), Sessions())
+    return House(store, stack, Clock(), keys(), Sessions(), valkey.url)
+
+
+def _nobody_told(event: str, fields: dict[str, Any]) -> None:
+    """Redis may be away: what is promised then is tested elsewhere."""
 
 
 @pytest_asyncio.fixture
