@@ -101,6 +101,34 @@ class StopReply(Command, frozen=True):
     message_id: Id
 
 
+class RetryReply(Command, frozen=True):
+    """Have a message answered again, named by its own id or by that of the reply that failed."""
+
+    message_id: Id
+
+
+class ConfirmAction(Command, frozen=True):
+    """Do what the coach proposed."""
+
+    action_id: Id
+
+
+class DeclineAction(Command, frozen=True):
+    action_id: Id
+
+
+class UndoAction(Command, frozen=True):
+    """Take back what the coach did at once."""
+
+    action_id: Id
+
+
+class ExpireAction(Command, frozen=True):
+    """Nobody said anything to a proposal in time; only its session sends this."""
+
+    action_id: Id
+
+
 class CallTool(Command, frozen=True):
     """The coach asks for `command` while it answers; only its session sends this."""
 
@@ -124,6 +152,10 @@ class FinishReply(Command, frozen=True):
 PUBLIC: dict[str, type[Command]] = {
     "chat.send": SendMessage,
     "chat.stop": StopReply,
+    "chat.retry": RetryReply,
+    "action.confirm": ConfirmAction,
+    "action.decline": DeclineAction,
+    "action.undo": UndoAction,
     "goal.create": CreateGoal,
     "goal.change": ChangeGoal,
     "goal.move": MoveGoal,
@@ -137,6 +169,7 @@ PUBLIC: dict[str, type[Command]] = {
 NAMES: dict[type[Command], str] = {
     **{command: name for name, command in PUBLIC.items()},
     OpenAccount: "account.open",
+    ExpireAction: "action.expire",
     CallTool: "reply.tool",
     FinishReply: "reply.finish",
 }

@@ -13,10 +13,13 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from actors.domain.actions import Outcome
 from actors.domain.conversation import COACH, MessageState, Role
 from actors.domain.goals import Goal, Metric, RolledUp
 from actors.domain.private import PrivateText
 from actors.domain.profile import Preferences
+
+Time = Annotated[datetime, Meta(tz=True)]
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -55,7 +58,10 @@ class GoalChanged(Event, frozen=True):
 
 
 class GoalProgressed(Event, frozen=True):
-    """`day` is the user's local date when it happened, `tz` the zone it was read in."""
+    """`day` is the user's local date when it happened, `tz` the zone it was read in.
+
+    `occurred_at` is when that was, if it is told later than it happened.
+    """
 
     type = "goal.progressed"
     goal_id: str
@@ -65,6 +71,7 @@ class GoalProgressed(Event, frozen=True):
     metric: Metric | None = None
     note: PrivateText | None = None
     rolled_up: tuple[RolledUp, ...] = ()
+    occurred_at: Time | None = None
 
 
 class GoalCompleted(Event, frozen=True):
@@ -73,6 +80,7 @@ class GoalCompleted(Event, frozen=True):
     day: date
     tz: str
     rolled_up: tuple[RolledUp, ...] = ()
+    occurred_at: Time | None = None
 
 
 class GoalReopened(Event, frozen=True):
@@ -123,6 +131,52 @@ class ToolUsed(Event, frozen=True):
     result: PrivateText
 
 
+class ReplyRetried(Event, frozen=True):
+    """The user's message `message_id` is answered again: the reply `reply_id` is owed for it."""
+
+    type = "reply.retried"
+    message_id: str
+    reply_id: str
+
+
+class ActionProposed(Event, frozen=True):
+    """The coach asked for something that needs the user's word: nothing has happened until it is confirmed."""
+
+    type = "action.proposed"
+    action_id: str
+    reply_id: str
+    tool: str
+    command: str
+    body: PrivateText
+    summary: PrivateText
+    goal_id: str
+    grounds: str
+    expires_at: Time
+
+
+class ActionTaken(Event, frozen=True):
+    """The coach did something at once, told by the event before; `before` is the goal as it was until then."""
+
+    type = "action.taken"
+    action_id: str
+    reply_id: str
+    tool: str
+    command: str
+    summary: PrivateText
+    goal_id: str
+    undo_shown_until: Time
+    before: Goal | None = None
+
+
+class ActionResolved(Event, frozen=True):
+    """`problem` is the code of what a confirmed action was refused with when it failed."""
+
+    type = "action.resolved"
+    action_id: str
+    outcome: Outcome
+    problem: str | None = None
+
+
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """From the builtins of one version of an event to those of the next."""
 
@@ -139,6 +193,10 @@ TYPES: dict[str, type[Event]] = {
         GoalRemoved,
         MessageAdded,
         ToolUsed,
+        ReplyRetried,
+        ActionProposed,
+        ActionTaken,
+        ActionResolved,
     )
 }
 UPCASTS: dict[tuple[str, int], Upcast] = {}
@@ -150,7 +208,7 @@ class Recorded(msgspec.Struct, frozen=True):
     v: int
     seq: int
     id: str
-    at: Annotated[datetime, Meta(tz=True)]
+    at: Time
     type: str
     data: Event
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from actors.domain.actions import Action
 from actors.domain.profile import Profile
 from actors.events import Recorded
 
@@ -59,6 +60,21 @@ class ShowProfile(msgspec.Struct, frozen=True):
 class Shown(msgspec.Struct, frozen=True):
     profile: Profile
     seq: int
+
+
+class ShowActions(msgspec.Struct, frozen=True):
+    """What of the coach's actions is open: waits for the user's word, or can be undone. Answered with `ActionsShown`."""
+
+
+class ActionsShown(msgspec.Struct, frozen=True):
+    """The newest first."""
+
+    actions: Sequence[Action]
+    seq: int
+
+
+class TakeOps(msgspec.Struct, frozen=True):
+    """What a device did offline is about to come, order by order. Raises RateLimited."""
 
 
 class Wake(msgspec.Struct, frozen=True):

@@ -7,8 +7,14 @@ from zoneinfo import ZoneInfo, available_timezones
 from msgspec.structs import replace
 
 from actors.domain.profile import Activity
+from actors.domain.refusals import Invalid
+from actors.runtime.orders import Stamp
 
 ONE_DAY = timedelta(days=1)
+OLDEST = timedelta(days=30)
+"""How long ago something may have been done that is told only now."""
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far a device's clock may run ahead; what it did in that time was done now."""
 
 
 @cache
@@ -26,6 +32,16 @@ def local_day(at: datetime, tz: str, day_start_minute: int = 0) -> date:
         raise ValueError("a day is read from an instant with a zone")
     wall = at.astimezone(ZoneInfo(tz)).replace(tzinfo=None)
     return (wall - timedelta(minutes=day_start_minute)).date()
+
+
+def believed(stamp: Stamp) -> Stamp:
+    """The stamp of an order whose author says when they did it: not in the future, not long ago. Raises Invalid."""
+    at = stamp.occurred_at
+    if at is None:
+        return stamp
+    if not stamp.at - OLDEST <= at <= stamp.at + CLOCKS_DIFFER:
+        raise Invalid(fields={"occurred_at": f"must lie within the last {OLDEST.days} days"})
+    return replace(stamp, occurred_at=min(at, stamp.at))
 
 
 def active(activity: Activity, day: date, tz: str, at: datetime) -> Activity:

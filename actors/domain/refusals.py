@@ -113,3 +113,33 @@ class ReplyPending(Refused):
 class TooManySteps(Refused):
     code = "chat.too_many_steps"
     message = "The coach has done as much as it may for one answer."
+
+
+class Answered(Refused):
+    code = "chat.answered"
+    message = "This has been answered already."
+
+
+class ActionExpired(Refused):
+    code = "action.expired"
+    message = "This waited too long for an answer and no longer holds. Please ask for it again."
+
+
+class ActionDecided(Refused):
+    code = "action.decided"
+    message = "This has been decided already."
+
+
+class ActionChanged(Refused):
+    code = "action.changed"
+    message = "Things have changed since, so this no longer fits."
+
+
+class NothingToUndo(Refused):
+    code = "action.not_done"
+    message = "There is nothing here that could be undone."
+
+
+class TooManyActions(Refused):
+    code = "action.too_many"
+    message = "Many things wait for the user's word already. They have to be answered first."

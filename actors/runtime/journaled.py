@@ -121,7 +121,7 @@ class Journaled(Actor, Generic[S]):
                 return known
             if self._behind:
                 await self._project()
-            stamp = self._stamp()
+            stamp = self._stamp(order)
             decided = self.decide(order, stamp)
             if not decided.events:
                 return Accepted(self.seq, decided.answer)
@@ -168,11 +168,11 @@ class Journaled(Actor, Generic[S]):
             raise CidConflict
         return Accepted(document.last, self.outside.codec.answer(document.body), repeated=True)
 
-    def _stamp(self) -> Stamp:
+    def _stamp(self, order: Order) -> Stamp:
         """The time goes forward from event to event, to the millisecond, whatever the clock does."""
         now = self.outside.timers.now()
         at = max(now.replace(microsecond=now.microsecond // 1000 * 1000), self._at + _MILLISECOND)
-        return Stamp(at, self.seq + 1, partial(uuid7, at))
+        return Stamp(at, self.seq + 1, partial(uuid7, at), order.occurred_at)
 
     def _folded(self, happened: Sequence[Happened]) -> S:
         state = self.state

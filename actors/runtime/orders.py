@@ -10,11 +10,15 @@ from actors.runtime.envelope import Refused
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A command with its author and the author's cid: the same cid again has no second effect."""
+    """A command with its author and the author's cid: the same cid again has no second effect.
+
+    `occurred_at` is when its author did it, if that was before they could say so; it is no part of what a cid means.
+    """
 
     by: str
     cid: str
     command: Any
+    occurred_at: datetime | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -26,11 +30,15 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class Stamp(msgspec.Struct, frozen=True):
-    """What a pure decision needs from the world: the time, the seq its first event gets, and fresh ids."""
+    """What a pure decision needs from the world: the time, the seq its first event gets, and fresh ids.
+
+    `occurred_at` is the order's; the asked has to look whether it believes it.
+    """
 
     at: datetime
     seq: int
     new_id: Callable[[], str]
+    occurred_at: datetime | None = None
 
 
 class Decided(msgspec.Struct, frozen=True):

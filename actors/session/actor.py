@@ -7,54 +7,72 @@ from typing import Any, ClassVar
 
 from actors.commands import (
     CallTool,
-    ChangeGoal,
     ChangeProfile,
     Command,
-    CompleteGoal,
-    CreateGoal,
+    ConfirmAction,
+    DeclineAction,
+    ExpireAction,
     FinishReply,
-    MoveGoal,
     OpenAccount,
-    RecordProgress,
-    RemoveGoal,
-    ReopenGoal,
+    RetryReply,
     SendMessage,
     StopReply,
+    UndoAction,
 )
 from actors.domain import rate_limit
-from actors.domain.days import local_day
+from actors.domain.actions import OPEN
+from actors.domain.conversation import COACH
+from actors.domain.days import believed, local_day
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, UnknownCommand
 from actors.events import Recorded, recorded
-from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Shown, ShowProfile, Wake
+from actors.questions import (
+    ActionsShown,
+    Attach,
+    Attached,
+    Detach,
+    Events,
+    Missed,
+    Renew,
+    ShowActions,
+    Shown,
+    ShowProfile,
+    TakeOps,
+    Wake,
+)
 from actors.runtime.actor import ChildEnded
+from actors.runtime.envelope import Overloaded, Refused, Unavailable
+from actors.runtime.ids import derived
 from actors.runtime.journal import Happened, Outside
 from actors.runtime.journaled import Decided, Journaled, Order, Stamp
 from actors.runtime.outside import Row
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
+from actors.session.expiry import AGAIN, Expiry, Lapsed, lapsed
 from actors.session.rows import rows
 from actors.session.state import FOLD_VERSION, State, apply, shown
 from actors.session.surroundings import Surroundings
-from actors.work import accounts, chat, goals, profile
+from actors.work import accounts, actions, chat, goals, profile
 
 Decide = Callable[["Session", Any, Stamp, str], Decided]
 
 COMMANDS: dict[type[Command], Decide] = {
     OpenAccount: lambda me, command, stamp, _: accounts.open_account(me.state.profile, command, stamp),
     ChangeProfile: lambda me, command, stamp, _: profile.change(me.shown(), command, stamp),
-    CreateGoal: lambda me, command, stamp, _: goals.create(me.state.goals, command, stamp),
-    ChangeGoal: lambda me, command, stamp, _: goals.change(me.state.goals, command, stamp),
-    MoveGoal: lambda me, command, stamp, _: goals.move(me.state.goals, command, stamp),
-    RecordProgress: lambda me, command, stamp, _: goals.progress(me.state.goals, command, stamp, me.tz),
-    CompleteGoal: lambda me, command, stamp, _: goals.complete(me.state.goals, command, stamp, me.tz),
-    ReopenGoal: lambda me, command, stamp, _: goals.reopen(me.state.goals, command, stamp),
-    RemoveGoal: lambda me, command, stamp, _: goals.remove(me.state.goals, command, stamp),
     SendMessage: lambda me, command, stamp, by: me.take_message(command, stamp, by),
     StopReply: lambda me, command, stamp, _: me.stop_reply(command, stamp),
-    CallTool: lambda me, command, stamp, _: chat.use_tool(me.state.goals, me.state.owed, command, stamp, me.tz),
+    RetryReply: lambda me, command, stamp, by: me.retry(command, stamp, by),
+    CallTool: lambda me, command, stamp, _: actions.use_tool(me.held(), command, stamp),
     FinishReply: lambda me, command, stamp, _: chat.finish_reply(me.state.owed, command, stamp),
+    ConfirmAction: lambda me, command, stamp, _: actions.confirm(me.held(), command, stamp),
+    DeclineAction: lambda me, command, stamp, _: actions.decline(me.held(), command, stamp),
+    UndoAction: lambda me, command, stamp, _: actions.undo(me.held(), command, stamp),
+    ExpireAction: lambda me, command, stamp, _: actions.expire(me.held(), command, stamp),
+    **dict.fromkeys(
+        goals.COMMANDS,
+        lambda me, command, stamp, _: goals.COMMANDS[type(command)](me.state.goals, command, stamp, me.tz),
+    ),
 }
 """What happens on a command."""
 
@@ -68,6 +86,7 @@ class Session(Journaled[State]):
         self.surroundings = surroundings
         self.answering = Answering(self)
         self._devices = Devices()
+        self._expiry = Expiry()
         self._chat_due = rate_limit.FULL
 
     # What the runtime asks of a journaled actor.
@@ -85,7 +104,7 @@ class Session(Journaled[State]):
         decide = COMMANDS.get(type(command))
         if decide is None:
             raise UnknownCommand
-        return decide(self, command, stamp, order.by)
+        return decide(self, command, believed(stamp), order.by)
 
     def rows(self, happened: Sequence[Happened]) -> Sequence[Row]:
         return rows(self.state, [self._recorded(one) for one in happened])
@@ -98,6 +117,10 @@ class Session(Journaled[State]):
 
     def settle(self) -> None:
         self.answering.settle()
+        self._expiry.settle(self.me, self.state.actions.values(), self.outside.timers.now())
+
+    async def stopped(self) -> None:
+        self._expiry.close()
 
     def idle(self) -> bool:
         return super().idle() and not self._devices and not self.state.owed
@@ -144,6 +167,26 @@ class Session(Journaled[State]):
             raise NotFound
         return Shown(mine, self.seq)
 
+    # Actions of the coach's tools.
+
+    def held(self) -> actions.Held:
+        state = self.state
+        return actions.Held(state.goals, state.owed, state.actions, self.tz, self.surroundings.actions_wait)
+
+    async def show_actions(self, _: ShowActions) -> ActionsShown:
+        """The newest first."""
+        still_open = [action for action in self.state.actions.values() if action.state in OPEN]
+        return ActionsShown(still_open[::-1], self.seq)
+
+    async def expire(self, _: Lapsed) -> None:
+        """What can't be kept now is tried again."""
+        now = self.outside.timers.now()
+        try:
+            for action_id in lapsed(self.state.actions.values(), now):
+                await self.accept(Order(COACH, derived(action_id, "expire"), ExpireAction(action_id)))
+        except (Overloaded, Unavailable):
+            self._expiry.settle(self.me, self.state.actions.values(), now, soonest=AGAIN)
+
     def _recorded(self, one: Happened) -> Recorded:
         return recorded(self.address, one.seq, one.at, one.event)
 
@@ -151,10 +194,29 @@ class Session(Journaled[State]):
 
     def take_message(self, command: SendMessage, stamp: Stamp, by: str) -> Decided:
         """Within the user's own rate. Raises RateLimited, ReplyPending."""
-        due = rate_limit.taken(self.surroundings.chat_limit, self._chat_due, asyncio.get_running_loop().time())
-        decided = chat.take_message(self.state.owed, command, stamp, by)
-        self._chat_due = due
+        before = self._chat_due
+        if stamp.occurred_at is None:  # else it came with others, and all together were charged for
+            self._charge()
+        try:
+            return chat.take_message(self.state.owed, command, stamp, by)
+        except Refused:
+            self._chat_due = before
+            raise
+
+    def retry(self, command: RetryReply, stamp: Stamp, by: str) -> Decided:
+        """The user's own wish counts as a message of theirs. Raises RateLimited, NotFound, Answered, ReplyPending."""
+        decided = chat.retry(self.state.history, self.state.owed, command, stamp)
+        if by != COACH and decided.events:
+            self._charge()
         return decided
+
+    async def take_ops(self, _: TakeOps) -> None:
+        """What a device did offline counts as one message. Raises RateLimited."""
+        self._charge()
+
+    def _charge(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._chat_due = rate_limit.taken(self.surroundings.chat_limit, self._chat_due, now)
 
     def stop_reply(self, command: StopReply, stamp: Stamp) -> Decided:
         """What follows the commit ends the reply; should the append fail, it goes on as if nothing had been asked."""
@@ -172,6 +234,9 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     Detach: Session.detach,
     Missed: Session.missed,
     ShowProfile: Session.show,
+    ShowActions: Session.show_actions,
+    TakeOps: Session.take_ops,
+    Lapsed: Session.expire,
     Wake: _woken,
     Said: lambda me, message: me.answering.push_said(message),
     UseTool: lambda me, message: me.answering.use_tool(message),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from actors.domain import goals as of_goals
+from actors.domain.actions import Action, held
 from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, Message, OwedReply, ToolStep
 from actors.domain.days import active, days_in_row
 from actors.domain.goals import Goal, RolledUp
@@ -15,6 +16,9 @@ from actors.domain.profile import Activity, Profile, Stats
 from actors.domain.roll_up import mean_progress
 from actors.events import (
     AccountOpened,
+    ActionProposed,
+    ActionResolved,
+    ActionTaken,
     Event,
     GoalChanged,
     GoalCompleted,
@@ -25,12 +29,13 @@ from actors.events import (
     MessageAdded,
     ProfileChanged,
     Recorded,
+    ReplyRetried,
     ToolUsed,
 )
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 """Raised whenever the same events give another state: older snapshots are thrown away then."""
 STILL_COUNTS = timedelta(days=90)
 
@@ -38,7 +43,8 @@ STILL_COUNTS = timedelta(days=90)
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """All a session knows. Never changed in place: the fold makes the next one beside it.
 
-    `history` is oldest first and has so many `characters`, `owed` in the order the replies are due. `goals_completed` outlives removed goals.
+    `history` is oldest first and has so many `characters`, `owed` in the order the replies are due, `actions` oldest
+    first. `goals_completed` outlives removed goals.
     """
 
     profile: Profile | None = None
@@ -48,6 +54,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     owed: dict[str, OwedReply] = {}
     activity: Activity = Activity()
     goals_completed: int = 0
+    actions: dict[str, Action] = {}
 
 
 def apply(state: State, recorded: Recorded) -> State:
@@ -94,6 +101,40 @@ def message(event: MessageAdded, seq: int, at: datetime) -> Message:
     )
 
 
+def proposed(event: ActionProposed, at: datetime) -> Action:
+    """The action as apps see it."""
+    return Action(
+        id=event.action_id,
+        reply_id=event.reply_id,
+        tool=event.tool,
+        command=event.command,
+        summary=event.summary,
+        goal_id=event.goal_id,
+        state="pending",
+        created_at=at,
+        expires_at=event.expires_at,
+        body=event.body,
+        grounds=event.grounds,
+    )
+
+
+def taken(event: ActionTaken, at: datetime, after: Goal) -> Action:
+    """The action as apps see it; `after` is the goal as the events before left it."""
+    return Action(
+        id=event.action_id,
+        reply_id=event.reply_id,
+        tool=event.tool,
+        command=event.command,
+        summary=event.summary,
+        goal_id=event.goal_id,
+        state="done",
+        created_at=at,
+        undo_shown_until=event.undo_shown_until,
+        before=event.before,
+        after=after,
+    )
+
+
 def _counts(goal: Goal, today: date) -> bool:
     if goal.status == "done" and goal.completed_at is not None:
         return today - goal.completed_at.date() <= STILL_COUNTS
@@ -119,7 +160,7 @@ def _goal_progressed(state: State, event: GoalProgressed, recorded: Recorded) ->
     return replace(
         state,
         goals=_with(state.goals, goal, event.rolled_up, recorded.at),
-        activity=active(state.activity, event.day, event.tz, recorded.at),
+        activity=active(state.activity, event.day, event.tz, event.occurred_at or recorded.at),
     )
 
 
@@ -128,7 +169,7 @@ def _goal_completed(state: State, event: GoalCompleted, recorded: Recorded) -> S
     return replace(
         state,
         goals=_with(state.goals, goal, event.rolled_up, recorded.at),
-        activity=active(state.activity, event.day, event.tz, recorded.at),
+        activity=active(state.activity, event.day, event.tz, event.occurred_at or recorded.at),
         goals_completed=state.goals_completed + 1,
     )
 
@@ -167,6 +208,27 @@ def _tool_used(state: State, event: ToolUsed, _: Recorded) -> State:
     return replace(state, owed={**state.owed, reply.reply_id: replace(reply, steps=(*reply.steps, step))})
 
 
+def _reply_retried(state: State, event: ReplyRetried, recorded: Recorded) -> State:
+    reply = OwedReply(event.reply_id, event.message_id, recorded.at)
+    return replace(state, owed={**state.owed, reply.reply_id: reply})
+
+
+def _action_proposed(state: State, event: ActionProposed, recorded: Recorded) -> State:
+    return _acted(state, proposed(event, recorded.at))
+
+
+def _action_taken(state: State, event: ActionTaken, recorded: Recorded) -> State:
+    return _acted(state, taken(event, recorded.at, state.goals[event.goal_id]))
+
+
+def _action_resolved(state: State, event: ActionResolved, _: Recorded) -> State:
+    return _acted(state, replace(state.actions[event.action_id], state=event.outcome, problem=event.problem))
+
+
+def _acted(state: State, action: Action) -> State:
+    return replace(state, actions=held({**state.actions, action.id: action}))
+
+
 EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     AccountOpened: _account_opened,
     ProfileChanged: _profile_changed,
@@ -178,6 +240,10 @@ EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     GoalRemoved: _goal_removed,
     MessageAdded: _message_added,
     ToolUsed: _tool_used,
+    ReplyRetried: _reply_retried,
+    ActionProposed: _action_proposed,
+    ActionTaken: _action_taken,
+    ActionResolved: _action_resolved,
 }
 
 

@@ -1,8 +1,10 @@
 """What the sessions of a node share beside the runtime's own."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from actors.domain import rate_limit
+from actors.domain.actions import WAITS
 from actors.ports import LanguageModel, Outbox
 
 
@@ -18,3 +20,4 @@ class Surroundings:
     system_prompt: str
     log_id: str
     chat_limit: rate_limit.Limit = rate_limit.CHAT_SEND
+    actions_wait: timedelta = WAITS

@@ -1,26 +1,16 @@
-"""The conversation with the coach: messages taken, replies that end, and the tools used on the way."""
+"""The conversation with the coach: messages taken, replies that end, and those that are made again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.commands import (
-    CallTool,
-    Command,
-    CompleteGoal,
-    CreateGoal,
-    FinishReply,
-    RecordProgress,
-    SendMessage,
-    StopReply,
-)
-from actors.domain.conversation import COACH, MAX_OWED, MAX_STEPS, OwedReply
-from actors.domain.refusals import Conflict, Invalid, NoReply, ReplyPending, TooManySteps, UnknownCommand
-from actors.events import MessageAdded, ToolUsed
+from actors.commands import FinishReply, RetryReply, SendMessage, StopReply
+from actors.domain.conversation import COACH, MAX_OWED, OFFLINE, Message, OwedReply
+from actors.domain.refusals import Answered, Conflict, NoReply, NotFound, ReplyPending
+from actors.domain.texts import saying
+from actors.events import MessageAdded, ReplyRetried
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Decided, Stamp
-from actors.work import goals as work_goals
-from actors.work.tools import result_of
 
 Owed = Mapping[str, OwedReply]
 
@@ -40,18 +30,18 @@ class Ended(msgspec.Struct, frozen=True):
     seq: int
 
 
-class ToolResult(msgspec.Struct, frozen=True):
-    """What the model is told about its call, as JSON text."""
+class Retried(msgspec.Struct, frozen=True):
+    """The user's message is answered again: the coach's will have the id `reply_id`."""
 
-    result: str
+    message_id: str
+    reply_id: str
 
 
 def take_message(owed: Owed, command: SendMessage, stamp: Stamp, author_id: str) -> Decided:
     """Keep what the user says; a reply is owed from now on. Raises ReplyPending, Invalid."""
     if len(owed) >= MAX_OWED:
         raise ReplyPending(retry_after_ms=2000)
-    if not command.text.strip():
-        raise Invalid(fields={"text": "must say something"})
+    saying(command.text, "text")
     message_id = stamp.new_id()
     reply_id = derived(message_id, "reply")
     event = MessageAdded(
@@ -64,6 +54,25 @@ def take_message(owed: Owed, command: SendMessage, stamp: Stamp, author_id: str)
         attachments=command.attachments,
     )
     return Decided([event], Sent(message_id, reply_id, stamp.seq))
+
+
+def retry(history: Sequence[Message], owed: Owed, command: RetryReply, stamp: Stamp) -> Decided:
+    """A reply is owed again for a message whose last one failed, was stopped, or came from the offline coach.
+
+    While one is owed the answer is that one. Raises NotFound for what is not among the newest messages, Answered,
+    ReplyPending.
+    """
+    message = _asked(history, command.message_id)
+    for reply in owed.values():
+        if reply.message_id == message.id:
+            return Decided((), Retried(message.id, reply.reply_id))
+    answers = [one for one in history if one.reply_to == message.id]
+    if answers and answers[-1].state == "complete" and answers[-1].answered_by != OFFLINE:
+        raise Answered
+    if len(owed) >= MAX_OWED:
+        raise ReplyPending(retry_after_ms=2000)
+    event = ReplyRetried(message.id, stamp.new_id())
+    return Decided([event], Retried(message.id, event.reply_id))
 
 
 def finish_reply(owed: Owed, command: FinishReply, stamp: Stamp) -> Decided:
@@ -108,29 +117,15 @@ def owed_reply(owed: Owed, command: StopReply) -> OwedReply:
     raise NoReply
 
 
-def use_tool(goals: work_goals.Goals, owed: Owed, command: CallTool, stamp: Stamp, tz: str) -> Decided:
-    """What the coach asked for and the record of it, together or not at all.
-
-    Raises Conflict when the reply is not owed (any more), TooManySteps, and whatever the command itself raises.
-    """
-    reply = _owed(owed, command.reply_id)
-    if len(reply.steps) >= MAX_STEPS:
-        raise TooManySteps
-    done = _inner(goals, command.command, stamp, tz)
-    result = result_of(done.answer)
-    used = ToolUsed(reply.reply_id, command.call_id, command.name, command.arguments, result)
-    return Decided([*done.events, used], ToolResult(result))
-
-
-def _inner(goals: work_goals.Goals, command: Command, stamp: Stamp, tz: str) -> Decided:
-    match command:
-        case CreateGoal():
-            return work_goals.create(goals, command, stamp)
-        case RecordProgress():
-            return work_goals.progress(goals, command, stamp, tz)
-        case CompleteGoal():
-            return work_goals.complete(goals, command, stamp, tz)
-    raise UnknownCommand
+def _asked(history: Sequence[Message], message_id: str) -> Message:
+    """The user's message that is named by its own id or by that of a reply to it."""
+    named = {message.id: message for message in history}
+    found = named.get(message_id)
+    if found is not None and found.reply_to is not None:
+        found = named.get(found.reply_to)
+    if found is None or found.role != "user":
+        raise NotFound
+    return found
 
 
 def _owed(owed: Owed, reply_id: str) -> OwedReply:

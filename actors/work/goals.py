@@ -1,8 +1,9 @@
 """Goals: what a command about them leads to. Progress of everything above a change is settled with it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from actors.commands import (
     ChangeGoal,
+    Command,
     CompleteGoal,
     CreateGoal,
     MoveGoal,
@@ -31,6 +33,7 @@ from actors.domain.refusals import (
     NotFound,
     TooManyGoals,
 )
+from actors.domain.texts import saying
 from actors.events import GoalChanged, GoalCompleted, GoalCreated, GoalProgressed, GoalRemoved, GoalReopened
 from actors.runtime.journaled import Decided, Stamp
 
@@ -61,7 +64,7 @@ def create(goals: Goals, command: CreateGoal, stamp: Stamp) -> Decided:
     _check_metric(command.metric)
     goal = Goal(
         id=stamp.new_id(),
-        title=_title(command.title),
+        title=saying(command.title, "title"),
         parent_id=command.parent_id,
         kind=command.kind,
         area=command.area,
@@ -87,7 +90,7 @@ def change(goals: Goals, command: ChangeGoal, stamp: Stamp) -> Decided:
         if value is not UNSET and field != "goal_id"
     }
     if "title" in given:
-        given["title"] = _title(given["title"])
+        given["title"] = saying(given["title"], "title")
     if given.get("metric") is not None:
         _check_metric(given["metric"])
         given["own_progress"] = _own_progress(given["metric"], before.own_progress)
@@ -121,11 +124,12 @@ def progress(goals: Goals, command: RecordProgress, stamp: Stamp, tz: str) -> De
     event = GoalProgressed(
         goal_id=goal.id,
         progress=reached,
-        day=local_day(stamp.at, tz),
+        day=local_day(stamp.occurred_at or stamp.at, tz),
         tz=tz,
         metric=metric,
         note=command.note,
         rolled_up=roll_up.settle(after, roll_up.ancestors(after, goal.id)),
+        occurred_at=stamp.occurred_at,
     )
     return Decided([event], GoalAnswer(goal))
 
@@ -135,7 +139,8 @@ def complete(goals: Goals, command: CompleteGoal, stamp: Stamp, tz: str) -> Deci
     goal = completed(_open(goals, command.goal_id), stamp.at)
     after = {**goals, goal.id: goal}
     rolled_up = roll_up.settle(after, roll_up.ancestors(after, goal.id))
-    event = GoalCompleted(goal.id, local_day(stamp.at, tz), tz, rolled_up)
+    day = local_day(stamp.occurred_at or stamp.at, tz)
+    event = GoalCompleted(goal.id, day, tz, rolled_up, stamp.occurred_at)
     return Decided([event], GoalAnswer(goal, roll_up.explain(after, goal.id)))
 
 
@@ -164,6 +169,24 @@ def remove(goals: Goals, command: RemoveGoal, stamp: Stamp) -> Decided:
         raise GoalHasChildren
     event = _delete(goals, goal, levels) if command.cascade == "delete" else _close(goals, goal, levels, stamp.at)
     return Decided([event], RemovedAnswer(goal, goal.id, event.removed, event.closed))
+
+
+def restore(goals: Goals, before: Goal, stamp: Stamp) -> Decided:
+    """What was recorded on a goal becomes what it was before. Raises NotFound."""
+    goal = replace(_own(goals, before.id), own_progress=before.own_progress, metric=before.metric, updated_at=stamp.at)
+    return _changed(goals, goal)
+
+
+COMMANDS: dict[type[Command], Callable[[Goals, Any, Stamp, str], Decided]] = {
+    CreateGoal: lambda goals, command, stamp, _: create(goals, command, stamp),
+    ChangeGoal: lambda goals, command, stamp, _: change(goals, command, stamp),
+    MoveGoal: lambda goals, command, stamp, _: move(goals, command, stamp),
+    RecordProgress: progress,
+    CompleteGoal: complete,
+    ReopenGoal: lambda goals, command, stamp, _: reopen(goals, command, stamp),
+    RemoveGoal: lambda goals, command, stamp, _: remove(goals, command, stamp),
+}
+"""What happens on a command about goals, in the zone of the user."""
 
 
 def _delete(goals: Goals, goal: Goal, levels: list[list[str]]) -> GoalRemoved:
@@ -223,19 +246,15 @@ def _check_parent(goals: Goals, parent_id: str | None, height: int) -> None:
 
 
 def _check_metric(metric: Metric | None) -> None:
-    if metric is not None and metric.target == metric.start:
+    if metric is None:
+        return
+    saying(metric.unit, "metric.unit")
+    if metric.target == metric.start:
         raise Invalid(fields={"metric.target": "must differ from metric.start"})
 
 
 def _own_progress(metric: Metric | None, otherwise: float) -> float:
     return otherwise if metric is None else roll_up.measured(metric)
-
-
-def _title(title: str) -> str:
-    stripped = title.strip()
-    if not stripped:
-        raise Invalid(fields={"title": "must say something"})
-    return stripped
 
 
 def _moved(metric: Metric | None, command: RecordProgress) -> Metric | None:

@@ -10,6 +10,7 @@ from actors.commands import ChangeProfile
 from actors.domain.days import zones
 from actors.domain.profile import Profile
 from actors.domain.refusals import Invalid, NotFound
+from actors.domain.texts import saying
 from actors.events import ProfileChanged
 from actors.runtime.journaled import Decided, Stamp
 
@@ -56,8 +57,5 @@ def check_zone(tz: str) -> None:
 
 
 def check_name(name: str) -> str:
-    """The name without the space around it. Raises Invalid when nothing is left."""
-    stripped = name.strip()
-    if not stripped:
-        raise Invalid(fields={"name": "must say something"})
-    return stripped
+    """The name without the space around it. Raises Invalid when there is nothing to see in it."""
+    return saying(name, "name")

@@ -5,10 +5,12 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from actors.commands import OpenAccount
 from actors.directory import Directory
+from actors.domain.actions import WAITS
 from actors.domain.addresses import session_address
 from actors.domain.rate_limit import Limit
 from actors.events import TYPES, UPCASTS, MessageAdded, Recorded
@@ -91,7 +93,13 @@ class Inside:
 
 @asynccontextmanager
 async def inside(
-    url: str, database: str, model: LanguageModel | None = None, *, snapshot_every: int = 200, idle: float = 60.0
+    url: str,
+    database: str,
+    model: LanguageModel | None = None,
+    *,
+    snapshot_every: int = 200,
+    idle: float = 60.0,
+    actions_wait: timedelta = WAITS,
 ) -> AsyncIterator[Inside]:
     """A node's inside on a real MongoDB."""
     reports: list[tuple[str, Any]] = []
@@ -112,7 +120,12 @@ async def inside(
                 snapshot_every=snapshot_every,
             )  # fmt: skip
             around = Surroundings(
-                device, () if model is None else (model,), "You are a coach.", log_id, Limit(1000.0, 1000)
+                device,
+                () if model is None else (model,),
+                "You are a coach.",
+                log_id,
+                Limit(1000.0, 1000),
+                actions_wait=actions_wait,
             )
             system = System(
                 lambda address: Session(address, outside, around),

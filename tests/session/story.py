@@ -6,17 +6,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from actors.commands import (
+    CallTool,
     ChangeGoal,
+    Command,
     CompleteGoal,
+    ConfirmAction,
     CreateGoal,
+    DeclineAction,
+    ExpireAction,
     FinishReply,
     MoveGoal,
     OpenAccount,
     RecordProgress,
     RemoveGoal,
     ReopenGoal,
+    RetryReply,
     SendMessage,
+    UndoAction,
 )
+from actors.domain.actions import Action
 from actors.domain.addresses import session_address
 from actors.domain.goals import Goal
 from actors.events import Recorded, recorded
@@ -24,7 +32,7 @@ from actors.runtime.journaled import Decided, Stamp
 from actors.runtime.outside import Row
 from actors.session.rows import rows
 from actors.session.state import State, apply
-from actors.work import accounts, chat, goals
+from actors.work import accounts, actions, chat, goals
 
 ANN = "0198aaaa-0000-7000-8000-00000000000a"
 ADDRESS = session_address(ANN)
@@ -107,6 +115,41 @@ class Story:
         answer = self.do(lambda stamp: chat.finish_reply(self.state.owed, command, stamp))
         assert isinstance(answer, chat.Ended)
         return answer
+
+    def retry(self, message_id: str) -> chat.Retried:
+        state = self.state
+        answer = self.do(lambda stamp: chat.retry(state.history, state.owed, RetryReply(message_id), stamp))
+        assert isinstance(answer, chat.Retried)
+        return answer
+
+    def held(self, **given: Any) -> actions.Held:
+        state = self.state
+        return actions.Held(state.goals, state.owed, state.actions, BERLIN, **given)
+
+    def use(self, reply_id: str, command: Command, **given: Any) -> str:
+        """A tool call of the coach; answers what the model is told."""
+        call = CallTool(
+            reply_id, **{"call_id": "call-1", "name": "a_tool", "arguments": "{}", **given}, command=command
+        )
+        answer = self.do(lambda stamp: actions.use_tool(self.held(), call, stamp))
+        assert isinstance(answer, actions.ToolResult)
+        return answer.result
+
+    def act(self, command: Command) -> Action:
+        """The user's word on an action; answers what it is then."""
+        decide: dict[type[Command], Callable[[actions.Held, Any, Stamp], Decided]] = {
+            ConfirmAction: actions.confirm,
+            DeclineAction: actions.decline,
+            UndoAction: actions.undo,
+            ExpireAction: actions.expire,
+        }
+        answer = self.do(lambda stamp: decide[type(command)](self.held(), command, stamp))
+        assert isinstance(answer, actions.ActionAnswer)
+        assert self.state.actions.get(answer.action.id, answer.action) == answer.action
+        return answer.action
+
+    def newest_action(self) -> Action:
+        return list(self.state.actions.values())[-1]
 
     def now(self, goal: Goal) -> Goal:
         """The goal as the state has it."""

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from actors.commands import CallTool, FinishReply
+from actors.commands import FinishReply
 from actors.domain.conversation import OwedReply
 from actors.ports import LanguageModel, ToolCall, Turn
 from actors.session.prompt import Seen, turns
 from actors.session.replies import answer
 from actors.session.state import shown
-from actors.work import chat, tools
-from tests.session.story import BERLIN, Story
+from actors.work import tools
+from tests.session.story import Story
 
 
 class StoryDesk:
@@ -52,10 +52,7 @@ class StoryDesk:
         asked = tools.parse(call.name, call.arguments, state.goals)
         if isinstance(asked, tools.ToolAnswer):
             return asked.result
-        command = CallTool(self.reply_id, call.call_id, call.name, call.arguments, asked)
-        done = self.story.do(lambda stamp: chat.use_tool(state.goals, state.owed, command, stamp, BERLIN))
-        assert isinstance(done, chat.ToolResult)
-        return done.result
+        return self.story.use(self.reply_id, asked, call_id=call.call_id, name=call.name, arguments=call.arguments)
 
     async def answered(self) -> FinishReply:
         """The reply made; what devices saw letter by letter is what is kept."""

@@ -92,7 +92,14 @@ async def test_a_tool_call_is_the_same_command_an_app_sends(mongo: ReplicaSet, d
         await node.open()
         _, reply = await send(node, "I want to read twelve books")
         kinds = [one.type for one in node.device.events]
-        assert kinds == ["account.opened", "message.added", "goal.created", "tool.used", "message.added"]
+        assert kinds == [
+            "account.opened",
+            "message.added",
+            "goal.created",
+            "action.taken",
+            "tool.used",
+            "message.added",
+        ]
         assert reply.text == "It is written down."
         used = next(one.data for one in node.device.events if isinstance(one.data, ToolUsed))
         assert "Read twelve books" in used.result

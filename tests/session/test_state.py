@@ -2,98 +2,21 @@
 
 from datetime import date, timedelta
 from statistics import median
-from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.commands import CallTool, ChangeProfile, CreateGoal, StopReply
-from actors.domain.goals import MAX_DEPTH, Goal, Metric
+from actors.domain.goals import MAX_DEPTH, Goal
 from actors.domain.profile import Activity, Stats
 from actors.domain.roll_up import depth, rebuilt
-from actors.events import TYPES, UPCASTS, MessageAdded, recorded
+from actors.events import TYPES, UPCASTS, MessageAdded, ReplyRetried, recorded
 from actors.runtime.codec import Codec
-from actors.runtime.envelope import Refused
 from actors.session.rows import rows
 from actors.session.state import EVENTS, State, apply, shown, stats
-from actors.work import chat, profile
-from tests.session.story import ADDRESS, BERLIN, Story
-
-OPERATIONS = (
-    "create", "create", "create", "progress", "progress", "measure", "complete", "reopen", "effort", "metric",
-    "move", "remove", "delete", "close", "say", "finish", "stop", "tool", "zone", "sleep",
-)  # fmt: skip
-thorough = settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],  # explaining takes longer than a test may
-)
-numbers = (st.integers(0, 30), st.integers(0, 30), st.integers(0, 100))
-lives = st.tuples(
-    st.lists(st.tuples(st.just("create"), *numbers), min_size=4, max_size=12),
-    st.lists(st.tuples(st.sampled_from(OPERATIONS), *numbers), min_size=10, max_size=50),
-).map(lambda parts: [*parts[0], *parts[1]])
-"""A small forest of goals, and what may happen to it."""
-
-
-def one_of(story: Story, number: int) -> Goal:
-    goals = list(story.state.goals.values())
-    return goals[number % len(goals)]
-
-
-def owed(story: Story, number: int) -> str:
-    replies = list(story.state.owed)
-    return replies[number % len(replies)]
-
-
-def tool(story: Story, number: int) -> Any:
-    call = CallTool(owed(story, number), "call", "create_goal", "{}", CreateGoal("From a tool"))
-    return story.do(lambda stamp: chat.use_tool(story.state.goals, story.state.owed, call, stamp, BERLIN))
-
-
-def stop(story: Story, number: int) -> Any:
-    command = StopReply(owed(story, number))
-    return story.do(lambda stamp: chat.stopped(story.state.owed, command, "so far", stamp))
-
-
-def zone(story: Story, number: int) -> Any:
-    command = ChangeProfile(tz=(BERLIN, "Pacific/Auckland", "America/Los_Angeles")[number % 3])
-    return story.do(lambda stamp: profile.change(story.state.profile, command, stamp))
-
-
-def take(story: Story, step: tuple[str, int, int, int]) -> None:
-    """One step of a random life; what is refused changes nothing."""
-    name, a, b, value = step
-    metric = Metric("km", 50 + a, b, value)
-    does: dict[str, Any] = {
-        "create": lambda: story.create(
-            f"G{a}", parent_id=one_of(story, b).id if story.state.goals and value < 80 else None
-        ),
-        "progress": lambda: story.progress(one_of(story, a), value),
-        "measure": lambda: story.progress(one_of(story, a), add=b - 10),
-        "complete": lambda: story.complete(one_of(story, a)),
-        "reopen": lambda: story.reopen(one_of(story, a)),
-        "effort": lambda: story.change(one_of(story, a), effort=None if value < 30 else float(b + 1)),
-        "metric": lambda: story.change(one_of(story, a), metric=None if value < 50 else metric),
-        "move": lambda: story.move(one_of(story, a), None if value < 10 else one_of(story, b).id),
-        "remove": lambda: story.remove(one_of(story, a)),
-        "delete": lambda: story.remove(one_of(story, a), "delete"),
-        "close": lambda: story.remove(one_of(story, a), "close"),
-        "say": lambda: story.say(f"m{a}"),
-        "finish": lambda: story.finish(owed(story, a), f"a{b}"),
-        "stop": lambda: stop(story, a),
-        "tool": lambda: tool(story, a),
-        "zone": lambda: zone(story, a),
-        "sleep": lambda: setattr(story, "at", story.at + timedelta(hours=a)),
-    }
-    before = story.state
-    try:
-        does[name]()
-    except (Refused, ZeroDivisionError):  # there is no goal, or no reply owed, to choose from
-        assert story.state == before
+from tests.session.lives import lives, take, thorough
+from tests.session.story import ADDRESS, Story
 
 
 def by_hand(goals: dict[str, Goal], goal: Goal) -> float:
@@ -169,6 +92,7 @@ def test_what_is_owed_can_be_answered(life: list[tuple[str, int, int, int]]) -> 
         assert {reply.message_id for reply in story.state.owed.values()} <= held
     said = [one.data for one in story.events if isinstance(one.data, MessageAdded)]
     asked = {message.reply_id for message in said if message.role == "user"}
+    asked |= {one.data.reply_id for one in story.events if isinstance(one.data, ReplyRetried)}
     ended = [message.id for message in said if message.role == "coach"]
     assert len(ended) == len(set(ended))
     assert asked == set(ended) | set(story.state.owed)

@@ -1,41 +1,15 @@
 """The conversation with the coach: every message owes one reply, and every reply ends once."""
 
-import msgspec
 import pytest
 
-from actors.commands import (
-    CallTool,
-    Command,
-    CompleteGoal,
-    CreateGoal,
-    RecordProgress,
-    RemoveGoal,
-    SendMessage,
-    StopReply,
-)
-from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, MAX_OWED, MAX_STEPS
-from actors.domain.refusals import (
-    Conflict,
-    GoalClosed,
-    Invalid,
-    NoReply,
-    NotFound,
-    ReplyPending,
-    TooManySteps,
-    UnknownCommand,
-)
+from actors.commands import StopReply
+from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, MAX_OWED, OFFLINE
+from actors.domain.refusals import Answered, Conflict, Invalid, NoReply, NotFound, ReplyPending
 from actors.runtime.ids import derived
 from actors.work import chat
-from tests.session.story import ANN, BERLIN, Story
+from tests.session.story import ANN, Story
 
 STRANGE = "0198ffff-0000-7000-8000-00000000ffff"
-
-
-def use(story: Story, reply_id: str, command: Command, *, name: str = "create_goal", call_id: str = "call-1") -> str:
-    call = CallTool(reply_id, call_id, name, "{}", command)
-    answer = story.do(lambda stamp: chat.use_tool(story.state.goals, story.state.owed, call, stamp, BERLIN))
-    assert isinstance(answer, chat.ToolResult)
-    return answer.result
 
 
 def stop(story: Story, message_id: str, said: str = "") -> chat.Ended:
@@ -97,7 +71,7 @@ def test_replies_are_owed_in_order_up_to_a_bound(story: Story) -> None:
     assert story.say("Now it fits").reply_id in story.state.owed
 
 
-@pytest.mark.parametrize("text", [" ", "\n", "\u00a0\t"])
+@pytest.mark.parametrize("text", [" ", "\n", "\u00a0\t", "\u202e", "\u200b\ufeff"])
 def test_a_message_says_something(story: Story, text: str) -> None:
     with pytest.raises(Invalid):
         story.say(text)
@@ -144,72 +118,43 @@ def test_there_is_nothing_to_stop_when_nothing_is_owed(story: Story) -> None:
             stop(story, name)
 
 
-def test_a_tool_does_what_the_command_does_and_is_recorded_with_it(story: Story) -> None:
-    sent = story.say("I want to run a marathon")
-    before = len(story.events)
-    result = msgspec.json.decode(use(story, sent.reply_id, CreateGoal("Run a marathon", area="health")))
-    (goal,) = story.state.goals.values()
-    assert (goal.title, goal.area) == ("Run a marathon", "health")
-    assert result["goal"] == {
-        "id": goal.id,
-        "title": "Run a marathon",
-        "status": "open",
-        "progress": 0.0,
-        "area": "health",
-    }
-    assert [one.type for one in story.events[before:]] == ["goal.created", "tool.used"]
-    (step,) = story.state.owed[sent.reply_id].steps
-    assert (step.call_id, step.name) == ("call-1", "create_goal")
-    assert msgspec.json.decode(step.result) == result
-
-
-def test_tools_record_and_complete(story: Story) -> None:
-    goal, sent = story.create(), story.say()
-    use(story, sent.reply_id, RecordProgress(goal.id, 40))
-    assert story.now(goal).progress == 40.0
-    result = msgspec.json.decode(use(story, sent.reply_id, CompleteGoal(goal.id)))
-    assert (result["done"], result["goal"]["status"], story.now(goal).status) == (True, "done", "done")
-    assert story.state.goals_completed == 1
+def test_a_failed_reply_is_made_again_for_the_same_message(story: Story) -> None:
+    sent = story.say("How am I doing?")
+    story.finish(sent.reply_id, "Sorry.", state="failed", problem="model.cut")
+    again = story.retry(sent.reply_id)
+    assert again.message_id == sent.message_id
+    assert again.reply_id not in {sent.reply_id, sent.message_id}
+    assert list(story.state.owed) == [again.reply_id]
+    assert story.retry(sent.message_id) == again, "one at a time"
+    story.finish(again.reply_id, "Well.")
+    last = story.state.history[-1]
+    assert (last.id, last.reply_to, last.text) == (again.reply_id, sent.message_id, "Well.")
+    assert [one.type for one in story.events[-2:]] == ["reply.retried", "message.added"]
 
 
 @pytest.mark.parametrize(
-    ("command", "refusal"),
-    [(RecordProgress(STRANGE, 40), NotFound), (CompleteGoal(STRANGE), NotFound), (CreateGoal("A", STRANGE), NotFound)],
+    "ended",
+    [{"state": "failed", "problem": "model.cut"}, {"state": "interrupted"}, {"answered_by": OFFLINE}],
 )
-def test_a_tool_that_is_refused_leaves_nothing(story: Story, command: Command, refusal: type[Exception]) -> None:
-    sent, before = story.say(), story.state
-    with pytest.raises(refusal):
-        use(story, sent.reply_id, command)
-    assert story.state == msgspec.structs.replace(before, history=before.history, owed=story.state.owed)
-    assert story.state.owed[sent.reply_id].steps == ()
-
-
-def test_a_tool_may_do_only_what_tools_may(story: Story) -> None:
-    goal, sent = story.create(), story.say()
-    for command in (RemoveGoal(goal.id, "delete"), SendMessage("Hello me")):
-        with pytest.raises(UnknownCommand):
-            use(story, sent.reply_id, command)
-
-
-def test_tools_belong_to_a_reply_that_is_owed(story: Story) -> None:
+def test_what_was_not_answered_well_may_be_asked_again(story: Story, ended: dict[str, str]) -> None:
     sent = story.say()
-    story.finish(sent.reply_id)
-    with pytest.raises(Conflict):
-        use(story, sent.reply_id, CreateGoal("Too late"))
+    story.finish(sent.reply_id, "Hm", **ended)
+    story.retry(sent.message_id)
+    story.finish(next(iter(story.state.owed)), "Fine.")
+    with pytest.raises(Answered):
+        story.retry(sent.message_id)
 
 
-def test_tools_of_one_reply_are_bounded(story: Story) -> None:
-    goal, sent = story.create(), story.say()
-    for number in range(MAX_STEPS):
-        use(story, sent.reply_id, RecordProgress(goal.id, number), call_id=str(number))
-    with pytest.raises(TooManySteps):
-        use(story, sent.reply_id, RecordProgress(goal.id, 50))
-
-
-def test_a_tool_follows_the_rules_of_goals(story: Story) -> None:
-    goal, sent = story.complete(story.create()), story.say()
-    with pytest.raises(GoalClosed):
-        use(story, sent.reply_id, RecordProgress(goal.id, 40))
+def test_only_the_users_own_messages_are_answered_again(story: Story) -> None:
+    sent = story.say()
+    with pytest.raises(NotFound):
+        story.retry(STRANGE)
+    assert story.retry(sent.message_id).reply_id == sent.reply_id, "it is still being answered"
+    for _ in range(HISTORY):
+        story.finish(story.say().reply_id)
+    story.finish(sent.reply_id, state="failed")
+    with pytest.raises(NotFound):
+        story.retry(sent.message_id)
 
 
 def test_the_newest_messages_stay_in_mind(story: Story) -> None:

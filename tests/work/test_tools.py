@@ -33,7 +33,9 @@ def refused(name: str, arguments: str, goals: dict[str, Goal] | None = None) -> 
 
 
 def test_every_tool_has_a_flat_schema_a_model_can_follow() -> None:
-    assert [tool.name for tool in TOOLS] == ["create_goal", "record_progress", "complete_goal", "list_goals"]
+    assert [tool.name for tool in TOOLS] == [
+        "create_goal", "record_progress", "complete_goal", "list_goals", "change_goal", "move_goal", "remove_goal",
+    ]  # fmt: skip
     for tool in TOOLS:
         assert tool.description
         assert tool.parameters["type"] == "object"
