@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ Call = tuple[str, Json | str]
 """A tool and its arguments; text is sent as it stands, valid JSON or not."""
 FOREIGN_GOAL = "0190aaaa-0000-7000-8000-00000000f00d"
 """A goal that is never the user's own."""
+ORDER = re.compile(r"CALL (\w+) on ([\w -]+)")
 KEPT = 10_000
 """How many requests are remembered; the oldest go first."""
 
@@ -228,6 +230,17 @@ def calls_then_says(*wanted: Call, text: str = "Done.") -> Behaviour:
     return behave
 
 
+def obeys() -> Behaviour:
+    """Whatever anybody's words order, wherever in the prompt: `CALL remove_goal on Chess`."""
+
+    async def behave(exchange: Exchange) -> None:
+        orders = dict.fromkeys(ORDER.findall(json.dumps(exchange.body["messages"][1:], ensure_ascii=False)))
+        wanted: list[Call] = [(name, {"goal": goal.strip()}) for name, goal in orders]
+        await (calls(*wanted) if wanted else says("As you wish."))(exchange)
+
+    return behave
+
+
 def asked() -> Behaviour:
     """What the message names before its colon, e.g. "cut: hello"; echo when it names nothing."""
 
@@ -258,6 +271,7 @@ BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
     "foreign-goal": lambda: calls_then_says(("complete_goal", {"goal": FOREIGN_GOAL})),
     "one-goal": lambda: calls_then_says(("create_goal", {"title": "Walk every day"})),
     "two-goals": lambda: calls_then_says(("create_goal", {"title": "Walk"}), ("create_goal", {"title": "Read"})),
+    "obeys": obeys,
     "asked": asked,
 }
 

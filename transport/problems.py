@@ -28,6 +28,8 @@ STATUS: Final[dict[str, HTTPStatus]] = {
     "goal.too_many": HTTPStatus.UNPROCESSABLE_ENTITY,
     "chat": HTTPStatus.CONFLICT,
     "chat.busy": HTTPStatus.TOO_MANY_REQUESTS,
+    "action": HTTPStatus.CONFLICT,
+    "action.expired": HTTPStatus.GONE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -9,13 +9,14 @@ import pytest
 from actors.commands import PUBLIC
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
+from tests.scripted_model import calls, says
 from transport.rest.routes import Nothing, Route
 from transport.rest.table import ROUTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # a process starts
 
 CLOSED = [route for route in ROUTES if route.opens_to != "everyone"]
-FOREIGN_FIELDS = ("goal_id", "message_id", "parent_id")
+FOREIGN_FIELDS = ("goal_id", "message_id", "parent_id", "action_id")
 BODIES: dict[str, dict[str, Any]] = {
     "chat.send": {"text": "hello"},
     "goal.create": {"title": "A goal"},
@@ -42,8 +43,12 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         goal = (await ann.surely("goal.create", {"title": "Ann's own goal"}))["goal"]
         sent = await ann.surely("chat.send", {"text": "hello"})
         await ann.replied(sent["reply_id"])
+        running.model.script(calls(("remove_goal", {"goal": goal["id"]})), says("Shall I?"))
+        await ann.replied((await ann.surely("chat.send", {"text": "remove it"}))["reply_id"])
+        _, shown = await ann.rest("GET", "/v1/actions")
+        (action,) = shown["items"]
         before, log = await _mine(ann), await ann.whole_log()
-        known = {"session_id": ann.tokens["session_id"]}
+        known = {"session_id": ann.tokens["session_id"], "action_id": action["id"], "message_id": sent["message_id"]}
         for route in CLOSED:
             if route.places:
                 path = _path(route, known.get(route.places[0], goal["id"]))
@@ -52,7 +57,7 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         for name, command in PUBLIC.items():
             for field in set(FOREIGN_FIELDS) & set(command.__struct_fields__):
                 ids = {"goal_id": goal["id"]} if "goal_id" in command.__struct_fields__ else {}
-                foreign = sent["message_id"] if field == "message_id" else goal["id"]
+                foreign = {"message_id": sent["message_id"], "action_id": action["id"]}.get(field, goal["id"])
                 ack = await eve.command(name, {"cid": str(uuid.uuid4()), **BODIES.get(name, {}), **ids, field: foreign})
                 assert not ack["ok"], (name, ack)
                 assert ack["error"]["code"] in {"not_found", "chat.no_reply"}, (name, ack)
@@ -71,4 +76,4 @@ def _bodyless(route: Route) -> bool:
 
 
 async def _mine(app: App) -> list[Any]:
-    return [await app.rest("GET", path) for path in ("/v1/me", "/v1/goals", "/v1/chat/messages")]
+    return [await app.rest("GET", path) for path in ("/v1/me", "/v1/goals", "/v1/chat/messages", "/v1/actions")]

@@ -16,7 +16,18 @@ from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, Revoked, Unauthenticated
 from actors.events import Event, MessageAdded, Recorded, recorded
 from actors.ports import Outbox, Page
-from actors.questions import Attach, Attached, Detach, Events, Missed, Renew, Shown, ShowProfile
+from actors.questions import (
+    ActionsShown,
+    Attach,
+    Attached,
+    Detach,
+    Events,
+    Missed,
+    Renew,
+    ShowActions,
+    Shown,
+    ShowProfile,
+)
 from actors.runtime.envelope import CidConflict
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
@@ -93,6 +104,8 @@ class ScriptedSession:
                 at = START
                 profile = Profile(user_id=self.user_id, email="a@b.c", name="Ann", created_at=at, updated_at=at)
                 return Shown(profile, self.seq)
+            case ShowActions():
+                return ActionsShown((), self.seq)
             case Order():
                 return self._order(message)
         raise AssertionError(message)

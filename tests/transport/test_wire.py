@@ -172,6 +172,7 @@ def test_an_event_goes_out_as_documented() -> None:
             "metric": None,
             "note": None,
             "rolled_up": [],
+            "occurred_at": None,
         },
     }
     assert json.loads(wire.dump(event)) == packed == msgpack.loads(msgpack.dumps(packed))

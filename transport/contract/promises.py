@@ -6,7 +6,8 @@ import msgspec
 
 from actors.domain import refusals as why
 from actors.runtime.envelope import Refused
-from actors.work.chat import Ended, Sent
+from actors.work.actions import ActionAnswer
+from actors.work.chat import Ended, Retried, Sent
 from actors.work.goals import GoalAnswer, RemovedAnswer
 from actors.work.profile import ProfileAnswer
 
@@ -22,6 +23,22 @@ class Promise(msgspec.Struct, frozen=True):
 PROMISES: Final[dict[str, Promise]] = {
     "chat.send": Promise("Say something to the coach; the reply follows", Sent, (why.ReplyPending, why.RateLimited)),
     "chat.stop": Promise("Stop a reply; what was said so far is kept", Ended, (why.NoReply,)),
+    "chat.retry": Promise(
+        "Have a message answered again whose reply failed, was stopped or came from the offline coach",
+        Retried,
+        (why.NotFound, why.Answered, why.ReplyPending, why.RateLimited),
+    ),
+    "action.confirm": Promise(
+        "Do what the coach proposed; what no longer fits has failed, and says why",
+        ActionAnswer,
+        (why.NotFound, why.ActionExpired, why.ActionDecided),
+    ),
+    "action.decline": Promise(
+        "Leave what the coach proposed", ActionAnswer, (why.NotFound, why.ActionExpired, why.ActionDecided)
+    ),
+    "action.undo": Promise(
+        "Take back what the coach did at once", ActionAnswer, (why.NotFound, why.NothingToUndo, why.ActionChanged)
+    ),
     "goal.create": Promise(
         "Create a goal, or a part of one",
         GoalAnswer,

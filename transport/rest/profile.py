@@ -5,12 +5,13 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from actors.domain.actions import Action
 from actors.domain.conversation import COACH, HISTORY, Message
 from actors.domain.goals import Goal
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
 from actors.ports import Page
-from actors.questions import Shown, ShowProfile
+from actors.questions import ActionsShown, ShowActions, Shown, ShowProfile
 from transport.rest.asking import ask
 from transport.rest.doors import DOORS, IDENTITY
 from transport.rest.routes import Route, by_command
@@ -23,6 +24,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     profile: Profile
     goals: tuple[Goal, ...]
     messages: tuple[Message, ...]
+    actions: tuple[Action, ...]
 
 
 async def show(request: web.Request) -> Profile:
@@ -34,7 +36,9 @@ async def snapshot(request: web.Request) -> Snapshot:
     shown: Shown = await ask(request, ShowProfile())
     user_id = request[IDENTITY].user_id
     messages = await request.app[DOORS].messages.list(user_id, thread=COACH, before=None, limit=HISTORY)
-    return Snapshot(shown.seq, shown.profile, tuple(await _all_goals(request, user_id)), tuple(messages))
+    goals = await _all_goals(request, user_id)
+    still_open: ActionsShown = await ask(request, ShowActions())
+    return Snapshot(shown.seq, shown.profile, tuple(goals), tuple(messages), tuple(still_open.actions))
 
 
 async def _all_goals(request: web.Request, user_id: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from transport.rest import auth, chat, goals, health, profile
+from transport.rest import actions, auth, chat, goals, health, profile
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -10,5 +10,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *profile.ROUTES,
     *goals.ROUTES,
     *chat.ROUTES,
+    *actions.ROUTES,
     *health.ROUTES,
 )
