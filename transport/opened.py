@@ -14,6 +14,7 @@ from actors.ports import Accounts, Counters, GoalRows, LoginSessions, MessageRow
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
+from transport.contract.served import documents
 from transport.identity import Bearers
 from transport.limits import Gate, Limits, read_limit
 from transport.passwords import Passwords
@@ -153,6 +154,7 @@ def _rest_doors(
         gate=_gate(wanted, behind),
         readiness=readiness,
         registry=registry,
+        documents=documents,
         origins=frozenset(wanted.allowed_origins),
         metrics_from=wanted.metrics_allow,
         trusted_proxies=wanted.trusted_proxies or (),

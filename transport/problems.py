@@ -16,6 +16,7 @@ STATUS: Final[dict[str, HTTPStatus]] = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,
     "method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "not_acceptable": HTTPStatus.NOT_ACCEPTABLE,
     "conflict": HTTPStatus.CONFLICT,
     "gone": HTTPStatus.GONE,
     "precondition": HTTPStatus.PRECONDITION_FAILED,

@@ -13,6 +13,11 @@ class MethodNotAllowed(Refused):
     message = "This can't be asked for in this way."
 
 
+class NotAcceptable(Refused):
+    code = "not_acceptable"
+    message = "What is here can't be sent in any of the kinds you accept. Please accept application/json."
+
+
 class Unsupported(Refused):
     code = "unsupported"
     message = "This kind of content is not read here. Please send application/json."

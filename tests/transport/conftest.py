@@ -20,6 +20,7 @@ from tests.transport.scripted_session import (
     ScriptedSessions,
     ScriptedSignIn,
 )
+from transport.contract.served import documents
 from transport.limits import Gate, HereCounters
 from transport.limits import Limits as RateLimits
 from transport.rest.app import app, listening
@@ -70,9 +71,9 @@ async def node(
         sessions = ScriptedSessions(outbox)
         shared = _shared(sessions, logins)
         readiness = Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0)
-        rows = ScriptedGoals(sessions)
-        rest = {"gate": Gate(HereCounters(), RateLimits()), **(rest or {})}
-        doors = Doors(goals=rows, signin=ScriptedSignIn(), readiness=readiness, **shared, **rest)
+        gate = Gate(HereCounters(), RateLimits())
+        only_here = {**shared, "gate": gate, "documents": documents, **(rest or {})}
+        doors = Doors(goals=ScriptedGoals(sessions), signin=ScriptedSignIn(), readiness=readiness, **only_here)
         gateway = Gateway(SocketDoors(watch=logins.watch, outbox=outbox, node="n1", limits=limits, **shared))
         application = app(doors)
         gateway.mount(application)

@@ -1,6 +1,7 @@
 """What apps are promised of each command, by whichever door it comes: what it does, answers, and may refuse with."""
 
-from typing import Any, Final
+from functools import cache
+from typing import Final
 
 import msgspec
 
@@ -10,13 +11,20 @@ from actors.work.actions import ActionAnswer
 from actors.work.chat import Ended, Retried, Sent
 from actors.work.goals import GoalAnswer, RemovedAnswer
 from actors.work.profile import ProfileAnswer
+from transport.contract.schemas import grown
+
+
+@cache
+def with_seq(answer: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """What an app gets for an accepted command: `seq` is the head of the log it left."""
+    return grown(answer, answer.__name__, seq=int)
 
 
 class Promise(msgspec.Struct, frozen=True):
     """`answer` comes with the seq the command left; `refuses` are the refusals of its own, beside those any may meet."""
 
     summary: str
-    answer: type[Any]
+    answer: type[msgspec.Struct]
     refuses: tuple[type[Refused], ...] = ()
 
 

@@ -29,6 +29,16 @@ class Limits:
     ask: float = 10.0
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Documents:
+    """What apps are promised, as it is served; `policy` is the Content-Security-Policy of the page."""
+
+    openapi: bytes
+    asyncapi: bytes
+    page: str
+    policy: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """Given once by the composition root. `own_doors` are paths in the same application that guard themselves;
@@ -43,6 +53,7 @@ class Doors:
     gate: Gate
     readiness: Readiness
     registry: CollectorRegistry
+    documents: Callable[[], Documents]
     origins: frozenset[str] = frozenset()
     own_doors: frozenset[str] = frozenset({"/socket.io/", "/socket.io-msgpack/"})
     metrics_from: Sequence[Network] = LOOPBACK

@@ -50,8 +50,10 @@ async def home(request: web.Request) -> web.Response:
 
 _open: Final = partial(Route, query=None, opens_to="everyone")
 ROUTES: Final = (
-    _open("GET", "/", "home", home, "What this is, for people", answer=str, media="text/html"),
-    _open("GET", "/healthz", "health", healthz, "Whether the process lives", answer=Alive),
-    _open("GET", "/readyz", "ready", readyz, "How each part it stands on is: 200, or 503 with the same", answer=Report),
-    _open("GET", "/metrics", "metrics", metrics, "Its counters", answer=str, media="text/plain", refuses=(Forbidden,)),
+    _open("GET", "/", "node.home", home, "What this is, for people", answer=str, media="text/html"),
+    _open("GET", "/healthz", "node.alive", healthz, "Whether the process lives", answer=Alive),
+    _open("GET", "/readyz", "node.ready", readyz, "How each part it stands on is", answer=Report, also={503: Report}),
+    _open(
+        "GET", "/metrics", "node.metrics", metrics, "Its counters", answer=str, media="text/plain", refuses=(Forbidden,)
+    ),
 )

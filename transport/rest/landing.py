@@ -45,7 +45,7 @@ socket.on("signal", ({ type, data }) =&gt; type === "reply.delta" &amp;&amp; sho
 socket.on("event", ({ type, data }) =&gt; console.log(type, data));
 socket.emit("chat.send", { cid: crypto.randomUUID(), text: "Hello" }, console.log);
 </pre>
-<p>The same commands go in over HTTP below <code>/v1</code>. <code>/healthz</code> and <code>/readyz</code> are for machines.</p>
+<p>The same commands go in over HTTP below <code>/v1</code>: <a href="/docs">all there is</a>. <code>/healthz</code> and <code>/readyz</code> are for machines.</p>
 </body></html>
 """)
 _MOODS: Final = {"ready": "ok", "degraded": "down", "not_ready": "down", "draining": "off"}

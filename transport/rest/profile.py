@@ -58,7 +58,7 @@ ROUTES: Final = (
     Route(
         "GET",
         "/v1/me/snapshot",
-        "snapshot.get",
+        "profile.snapshot",
         snapshot,
         "All a device starts from when the log can't take it on",
         answer=Snapshot,

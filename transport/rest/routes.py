@@ -14,7 +14,8 @@ from aiohttp import hdrs, web
 from actors.commands import PUBLIC
 from actors.runtime.envelope import Refused
 from transport import wire
-from transport.contract.promises import PROMISES
+from transport.contract.promises import PROMISES, with_seq
+from transport.contract.schemas import without
 from transport.rest.asking import answer, ids_in_path, order
 
 _PLACE: Final = re.compile(r"{(\w+)}")
@@ -33,6 +34,7 @@ class Route:
 
     `query` None: whatever it says is not looked at. `answer` None: 204 without a body. `opens_to` "user" asks for an
     access token; an API key with that `scope` may come here too. `deprecated` and `sunset` are told in headers.
+    `also` are answers with another status.
     """
 
     method: Method
@@ -51,6 +53,12 @@ class Route:
     scope: str | None = None
     deprecated: date | None = None
     sunset: date | None = None
+    also: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def answers(self) -> Mapping[int, Any]:
+        """What it answers when it does not refuse, by status; None is an answer without a body."""
+        return {HTTPStatus.NO_CONTENT if self.answer is None else self.status: self.answer, **self.also}
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -77,7 +85,7 @@ def by_command(method: Method, path: str, name: str, *, status: int = HTTPStatus
         handler=carry_out,
         query=rest if in_query else Nothing,
         body=Nothing if in_query else rest,
-        answer=promise.answer,
+        answer=with_seq(promise.answer),
         status=status,
         refuses=promise.refuses,
     )
@@ -124,18 +132,7 @@ async def _nobody(_request: web.Request) -> None:
 
 
 def _without(command: type[msgspec.Struct], places: tuple[str, ...]) -> type[Any]:
-    """The command's fields that are not named in the path, as a Struct of their own."""
-    fields = [field for field in msgspec.structs.fields(command) if field.name not in places]
-    if not fields:
+    """The command's fields that are not named in the path."""
+    if set(command.__struct_fields__) <= set(places):
         return Nothing
-    if not places:
-        return command
-    return msgspec.defstruct(
-        f"{command.__name__}Body", map(_field, fields), frozen=True, kw_only=True, forbid_unknown_fields=True
-    )
-
-
-def _field(field: msgspec.structs.FieldInfo) -> tuple[str, Any, Any]:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return field.name, field.type, msgspec.field(default_factory=field.default_factory)
-    return field.name, field.type, msgspec.field(default=field.default)
+    return without(command, places, f"{command.__name__}Body") if places else command

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from transport.rest import actions, auth, chat, goals, health, profile
+from transport.rest import actions, auth, chat, docs, goals, health, profile
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -11,5 +11,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *goals.ROUTES,
     *chat.ROUTES,
     *actions.ROUTES,
+    *docs.ROUTES,
     *health.ROUTES,
 )

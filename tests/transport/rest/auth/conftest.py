@@ -25,6 +25,7 @@ from storage.redis.connect import connected as redis_connected
 from storage.redis.counters import RedisCounters, counters
 from storage.sealing import Sealing, Secrets
 from tests.transport.signing import Clock, Keys, keys
+from transport.contract.served import documents
 from transport.identity import Bearers
 from transport.limits import Gate, Limits
 from transport.passwords import Passwords, read_words
@@ -128,6 +129,7 @@ class House:
             messages=MongoMessages(self.store, sealing),
             readiness=Readiness({}),
             registry=CollectorRegistry(),
+            documents=documents,
             signin=signin,
             gate=Gate(await self._counters(), self.limits),
             trusted_proxies=(ip_network("127.0.0.0/8"),),

@@ -1,0 +1,47 @@
+"""What the server says on a socket of its own accord, beside the events of the log."""
+
+from typing import Final, Literal
+
+import msgspec
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The device is let in. `log` is the log's own id, `seq` its head; `resumed`: what was missed since follows."""
+
+    user_id: str
+    log: str
+    seq: int
+    resumed: bool
+    node: str
+
+
+class Resync(msgspec.Struct, frozen=True):
+    """The log can't take the device on from its `since`: it fetches the snapshot and goes on from its seq."""
+
+    reason: Literal["ahead", "log"]
+    snapshot_url: str
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The server closes this connection. `reconnect`: come back, in `delay_ms`."""
+
+    code: Literal["auth.revoked", "draining", "overloaded", "protocol", "replaced"]
+    reconnect: bool
+    delay_ms: int
+
+
+class ReplyDelta(msgspec.Struct, frozen=True):
+    """The next characters of a reply; `index` is their offset. One with index 0 is the whole text so far."""
+
+    message_id: str
+    index: int
+    text: str
+
+
+WORDS: Final[dict[str, type[msgspec.Struct]]] = {
+    "session.ready": Ready,
+    "session.resync": Resync,
+    "session.closing": Closing,
+}
+SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {"reply.delta": ReplyDelta}
+"""The `data` of every `signal`, by its `type`."""
