@@ -113,17 +113,18 @@ async def _installed(directory: Path) -> bool:
 async def _shown(child: LocalAI, console: Console) -> None:
     columns = (TextColumn("models: {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        screen = Screen(bars, console.print)
+        screen = Screen(bars, console.print, by_lines=not console.is_terminal)
         while child.alive and not screen.settled:
             screen.show(await child.parts())
             await asyncio.sleep(LOOK)
 
 
 class Screen:
-    """A bar per part that is coming; one line for whatever else happens to it."""
+    """A bar per part that is coming, or a line every tenth of the way; one line for whatever else happens to it."""
 
-    def __init__(self, bars: Progress, say: Callable[[str], None]) -> None:
+    def __init__(self, bars: Progress, say: Callable[[str], None], *, by_lines: bool) -> None:
         self._bars = bars
+        self._by_lines = by_lines
         self._say = say
         self._tasks: dict[str, TaskID] = {}
         self._told: dict[str, str] = {}
@@ -132,7 +133,7 @@ class Screen:
     def show(self, parts: dict[str, dict[str, Any]]) -> None:
         for name, part in parts.items():
             self._show_bar(name, part)
-            line = _line(name, part)
+            line = _line(name, part) or (_tenths(name, part) if self._by_lines else "")
             if line and self._told.get(name) != line:
                 self._told[name] = line
                 self._say(line)
@@ -153,3 +154,9 @@ def _line(name: str, part: dict[str, Any]) -> str:
     if part["state"] == "failed":
         return f"[yellow]models: {name}: {part['problem']}; the offline coach answers meanwhile[/]"
     return ""
+
+
+def _tenths(name: str, part: dict[str, Any]) -> str:
+    if part["state"] != "fetching":
+        return ""
+    return f"models: {name} {10 * (10 * part['done'] // part['total'])} % of {part['total'] / 1e6:.0f} MB"

