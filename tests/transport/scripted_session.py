@@ -27,6 +27,7 @@ from actors.questions import (
     ShowActions,
     Shown,
     ShowProfile,
+    TakeOps,
 )
 from actors.runtime.envelope import CidConflict
 from actors.runtime.ids import derived
@@ -104,7 +105,7 @@ class ScriptedSession:
                 at = START
                 profile = Profile(user_id=self.user_id, email="a@b.c", name="Ann", created_at=at, updated_at=at)
                 return Shown(profile, self.seq)
-            case ShowActions():
+            case TakeOps() | ShowActions():
                 return ActionsShown((), self.seq)
             case Order():
                 return self._order(message)

@@ -18,6 +18,7 @@ from transport.contract.openapi import VERSION
 from transport.contract.promises import PROMISES, with_seq
 from transport.contract.schemas import Schema, Schemas, grown
 from transport.contract.words import SIGNALS, WORDS
+from transport.ops import Ops, Results
 from transport.sockets.arrivals import Auth
 from transport.sockets.commands import History, Sync
 
@@ -54,7 +55,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A command that changes nothing: it has no cid."""
+    """A command without a cid: it changes nothing, or what is in it has cids."""
 
     summary: str
     body: type[msgspec.Struct]
@@ -64,6 +65,7 @@ class Question(msgspec.Struct, frozen=True):
 QUESTIONS: Final = {
     "sync": Question("What was missed", Sync, Synced),
     "chat.history": Question("Messages, newest first", History, Messages),
+    "ops": Question("What a device did offline, in order", Ops, Results),
 }
 
 

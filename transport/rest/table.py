@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from transport.rest import actions, auth, chat, docs, goals, health, profile
+from transport.rest import actions, auth, chat, docs, goals, health, ops, profile
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -11,6 +11,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *goals.ROUTES,
     *chat.ROUTES,
     *actions.ROUTES,
+    *ops.ROUTES,
     *docs.ROUTES,
     *health.ROUTES,
 )

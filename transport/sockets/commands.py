@@ -1,4 +1,4 @@
-"""What a device may ask for over a socket: the public commands, and two questions about what it missed."""
+"""What a device may ask for over a socket: public commands, many at once, and what it missed."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, Literal
@@ -11,7 +11,7 @@ from actors.domain.conversation import COACH
 from actors.domain.refusals import TooLarge, UnknownCommand
 from actors.questions import Events, Missed
 from actors.runtime.journaled import Accepted, Order
-from transport import wire
+from transport import ops, wire
 from transport.sockets.doors import SocketDoors
 
 
@@ -43,7 +43,7 @@ async def carry_out(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     """The ack `{ok: true, seq, …}`. Raises what it is refused with."""
     if asked.name not in NAMES:
         raise UnknownCommand
-    if asked.size > doors.limits.command:
+    if asked.size > (doors.limits.ops if asked.name == "ops" else doors.limits.command):
         raise TooLarge
     return {"ok": True, **await QUESTIONS.get(asked.name, _command)(doors, asked)}
 
@@ -70,11 +70,20 @@ async def _history(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     return {"messages": wire.pack(messages), "next": messages[-1].seq if more else None}
 
 
+async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
+    """`{results}`: one for each op."""
+    given = wire.read(ops.Ops, asked.body)
+    session = doors.sessions.session(asked.user_id)
+    done = await ops.carry_out(session, asked.user_id, given.ops, ask=doors.limits.ask, trace=asked.trace)
+    packed: dict[str, Any] = wire.pack(done)
+    return packed
+
+
 async def _ask(doors: SocketDoors, asked: Asked, message: Any) -> Any:
     session = doors.sessions.session(asked.user_id)
     return await session.ask(message, timeout=doors.limits.ask, trace=asked.trace)
 
 
-QUESTIONS: Final[Mapping[str, Answer]] = {"sync": _sync, "chat.history": _history}
+QUESTIONS: Final[Mapping[str, Answer]] = {"sync": _sync, "chat.history": _history, "ops": _ops}
 NAMES: Final = frozenset(PUBLIC) | frozenset(QUESTIONS)
 """Whatever may be sent. Nothing else is dispatched."""

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes, counts and seconds. `command` is one command's frame, `frame` what closes with 1009.
+    """Bytes, counts and seconds. `command` is one command's frame, `ops` that of many, `frame` what closes with 1009.
 
     `waiting` and `waiting_bytes` bound what a connection has not taken yet; beyond, it is closed with `overloaded`
     and resumes from the log. `acks` is how many answers may wait before its next command is read.
@@ -13,6 +13,7 @@ class Limits:
 
     frame: int = 1024 * 1024
     command: int = 64 * 1024
+    ops: int = 256 * 1024
     waiting: int = 1_024
     waiting_bytes: int = 2 * 1024 * 1024
     acks: int = 64
