@@ -130,6 +130,8 @@ def open_doors(
         accounts=storage.accounts,
         logins=storage.logins,
         counters=storage.counters,
+        mails=storage.mails,
+        mail_templates=CONFIG / "mails",
         goals=storage.goals,
         messages=storage.messages,
         timers=WallClock(),

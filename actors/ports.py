@@ -110,7 +110,10 @@ class NewCredential(msgspec.Struct, frozen=True):
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A person's way in. `opened` is whether their session has taken its first command."""
+    """A person's way in. `opened` is whether their session has taken its first command; it keeps their name then.
+
+    `language` is that of letters to them.
+    """
 
     user_id: str
     email: str
@@ -129,6 +132,8 @@ class Accounts(Protocol):
 
     async def by_mail(self, email: str) -> Credential | None:
         """The credential of a mail address, compared without case, by its blind index."""
+
+    async def of_user(self, user_id: str) -> Credential | None: ...
 
     async def opened(self, user_id: str) -> None:
         """The session has taken its first command."""
@@ -179,6 +184,47 @@ class LoginSessions(Protocol):
 
     async def revoked(self, since: datetime) -> Sequence[str]:
         """The ids of those that were revoked since then, on whichever node."""
+
+
+# ── mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """What is to be mailed: a template by its name, and what fills it. Sealed as a whole."""
+
+    template: str
+    to: str
+    language: str
+    fields: Mapping[str, str]
+
+
+class Mail(msgspec.Struct, frozen=True):
+    """A letter on its way. Its id is its dedupe key; after `until` nobody has any use of it. `owner`'s key seals it."""
+
+    id: str
+    owner: str
+    letter: Letter
+    created_at: datetime
+    until: datetime
+    attempts: int = 0
+
+
+class Mails(Protocol):
+    """Letters wait here until a mail server has taken them. Every method raises Unavailable."""
+
+    async def add(self, mail: Mail) -> bool:
+        """False when there is one of that id already, sent or not."""
+
+    async def claim(self, now: datetime, until: datetime) -> Mail | None:
+        """One that is due, for one sender alone until then; it counts as an attempt."""
+
+    async def postpone(self, mail_id: str, until: datetime, *, counted: bool = True) -> None:
+        """Not before then. Not counted: nobody has tried it."""
+
+    async def sent(self, mail_id: str, at: datetime) -> None: ...
+
+    async def bury(self, mail_id: str, why: str, at: datetime) -> None:
+        """It is not tried again."""
 
 
 # ── limits before there is an actor ──────────────────────────────────────────────────────────────────────────────

@@ -165,6 +165,16 @@ class Settings(BaseSettings):
         description="Where the local models say how far they are; set by `scripts/run`.",
     )
 
+    app_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s#?]+[^\s#?/]$",
+        description="Where people open the web app; links in mails lead there. Unset: the server itself.",
+    )
+    mail_from: str = Field(
+        "LifeBuddy <no-reply@lifebuddy.invalid>",
+        pattern=r"^[^@\r\n]*[^@\s]+@[^@\s]+$",
+        description="Who mails are from.",
+    )
     smtp_url: SecretStr | None = Field(
         None,
         description="Mail server, `smtp://user:password@host:587` or `smtps://…:465`. Unset: `scripts/run` keeps each mail "
@@ -237,6 +247,16 @@ class Settings(BaseSettings):
         return self.profile == "development"
 
     @property
+    def mail_server(self) -> str | None:
+        """Its URL, with what it wants to know of us."""
+        return None if self.smtp_url is None else self.smtp_url.get_secret_value()
+
+    @property
+    def links_to(self) -> str:
+        """Where links in mails lead."""
+        return self.app_url or f"http://{self.host}:{self.port}"
+
+    @property
     def caught_mail(self) -> Path | None:
         """What the mail catcher of one machine keeps; nobody else may look at mail."""
         return self.data / "mail" if self.profile == "development" and "mail" in self.embedded else None
@@ -284,6 +304,8 @@ def _unfit_for_production(settings: Settings) -> list[str]:
         "trusted_proxies": "say which proxies are in front, or `none`" if settings.trusted_proxies is None else "",
         "openai_api_key": _example(settings.openai_api_key),
         "smtp_url": _example(settings.smtp_url),
+        "app_url": "is not set: mails link to it" if settings.smtp_url and not settings.app_url else "",
+        "mail_from": "is not set" if settings.smtp_url and settings.mail_from.endswith(".invalid>") else "",
         "fallback_api_key": _example(settings.fallback_api_key),
         "log_exception_text": "would show private text" if settings.log_exception_text else "",
     }

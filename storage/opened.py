@@ -14,6 +14,7 @@ from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads
 from storage.mongo.keys import MongoKeys
 from storage.mongo.log import MongoLog
+from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
 from storage.mongo.projections import MongoProjections
 from storage.redis import connect as redis
@@ -48,6 +49,7 @@ class Storage:
     heads: MongoHeads
     accounts: MongoAccounts
     logins: MongoLoginSessions
+    mails: MongoMails
     goals: MongoGoals
     messages: MongoMessages
     membership: Membership
@@ -75,6 +77,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             heads=MongoHeads(database),
             accounts=MongoAccounts(database, sealing, secrets),
             logins=MongoLoginSessions(database, sealing),
+            mails=MongoMails(database, sealing),
             goals=MongoGoals(database, sealing, secrets.digest),
             messages=MongoMessages(database, sealing),
             membership=membership,

@@ -10,14 +10,17 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry
 
 from actors.directory import Directory
-from actors.ports import Accounts, Counters, GoalRows, LoginSessions, MessageRows
+from actors.ports import Accounts, Counters, GoalRows, LoginSessions, Mails, MessageRows
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
 from transport.contract.served import documents
 from transport.identity import Bearers
 from transport.limits import Gate, Limits, read_limit
+from transport.mailing import Mailing
 from transport.passwords import Passwords
+from transport.providers.mail import Smtp, Templates
+from transport.providers.sender import Sender
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
@@ -47,6 +50,13 @@ class Wanted(Protocol):
     outbox_bound: int
     ask_seconds: float
     token_issuer: str
+    mail_from: str
+
+    @property
+    def mail_server(self) -> str | None: ...
+
+    @property
+    def links_to(self) -> str: ...
 
     @property
     def exempts_loopback(self) -> bool: ...
@@ -67,6 +77,8 @@ class Behind:
     accounts: Accounts
     logins: LoginSessions
     counters: Counters
+    mails: Mails
+    mail_templates: Path
     goals: GoalRows
     messages: MessageRows
     timers: Timers
@@ -83,12 +95,13 @@ class Behind:
 async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway, Readiness]]:
     """What is entered last is closed first."""
     registry = CollectorRegistry()
-    readiness = Readiness(behind.checks, details=behind.details)
     show(registry, behind.readings)
     async with (
-        _signin(wanted, behind) as signin,
+        _mail(wanted, behind) as (mailing, mail_checks),
+        _signin(wanted, behind, mailing) as signin,
         Gateway(_socket_doors(wanted, behind, signin.bearers, registry)) as gateway,
     ):
+        readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
         application = app(_rest_doors(wanted, behind, signin, readiness, registry))
         gateway.mount(application)
         async with listening(application, wanted.host, wanted.port):
@@ -96,7 +109,20 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway,
 
 
 @asynccontextmanager
-async def _signin(wanted: Wanted, behind: Behind) -> AsyncIterator[SignIn]:
+async def _mail(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Mailing, Mapping[str, Check]]]:
+    """Where letters are left, and who sends them if there is a mail server. Raises ValueError for its URL."""
+    mailing = Mailing(behind.mails, behind.timers, wanted.links_to, on=wanted.mail_server is not None)
+    if wanted.mail_server is None:
+        yield mailing, {}
+        return
+    server = Smtp(wanted.mail_server)
+    sender = Sender(mailing, server, Templates(behind.mail_templates), wanted.mail_from)
+    async with owned(sender.run(), "mail.sender", behind.report):
+        yield mailing, {"mail": sender.check}
+
+
+@asynccontextmanager
+async def _signin(wanted: Wanted, behind: Behind, mailing: Mailing) -> AsyncIterator[SignIn]:
     """Accounts, tokens and login sessions; keys and revocations are followed as they change."""
     tokens = access.Tokens(behind.signing_keys(), issuer=wanted.token_issuer, timers=behind.timers)
     bearers = Bearers(tokens, behind.logins, behind.timers)
@@ -112,6 +138,7 @@ async def _signin(wanted: Wanted, behind: Behind) -> AsyncIterator[SignIn]:
             tokens=tokens,
             bearers=bearers,
             passwords=passwords,
+            mailing=mailing,
             timers=behind.timers,
         )
 

@@ -15,7 +15,7 @@ import structlog
 from actors.commands import OpenAccount
 from actors.domain.profile import Email, Language, Name, Zone
 from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
-from actors.ports import Accounts, Credential, LoginSession, LoginSessions, NewCredential
+from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.ids import derived, uuid7
 from actors.runtime.journaled import Order
@@ -25,6 +25,7 @@ from transport.asking import Sessions
 from transport.attempts import begin_attempt, evenly
 from transport.identity import Bearers, alive
 from transport.limits import Meter
+from transport.mailing import Mailing
 from transport.passwords import Passwords
 from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
 
@@ -85,6 +86,7 @@ class SignIn:
     tokens: Tokens
     bearers: Bearers
     passwords: Passwords
+    mailing: Mailing
     timers: Timers
 
     async def register(self, newcomer: Newcomer, password: str, caller: Caller) -> SignedIn:
@@ -184,7 +186,15 @@ class SignIn:
             return session.counter
         log.warning("refresh_token_reused", behind=behind)
         await self._end(session.id)
+        await self._tell_stolen(session)
         raise Revoked
+
+    async def _tell_stolen(self, session: LoginSession) -> None:
+        """One letter for each login session, however often the old token comes."""
+        credential = await self.accounts.of_user(session.user_id)
+        if credential is not None:
+            letter = Letter("stolen", credential.email, credential.language, {})
+            await self.mailing.send(session.user_id, letter, mail_id=f"stolen/{session.id}")
 
     async def _open(self, credential: Credential) -> None:
         """The session's first command; sent again it has no second effect."""

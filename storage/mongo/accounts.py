@@ -20,11 +20,10 @@ MAX_LISTED: Final = 200
 
 
 class _Person(msgspec.Struct, array_like=True):
-    """What the session's first command will need; kept until it has taken it."""
+    """What the session's first command will need, beside the language; kept until it has taken it."""
 
     name: str
     tz: str
-    language: str
 
 
 def credential_of(index: bytes) -> Query:
@@ -45,7 +44,7 @@ def revoked_since(since: datetime) -> Query:
 
 
 class MongoAccounts:
-    """`actors.ports.Accounts`: `{_id: blind index, user, email, password, person?, opened, created_at}`.
+    """`actors.ports.Accounts`: `{_id: blind index, user, email, password, language, person?, opened, created_at}`.
 
     The index of the mail address is the id, so two can't claim one address whatever other index is missing.
     """
@@ -71,6 +70,11 @@ class MongoAccounts:
         with reachable():
             found = await self._credentials.find_one(credential_of(self._secrets.blind_index(email)).filter)
         return None if found is None else _credential(await self._sealing.box(found["user"]), found)
+
+    async def of_user(self, user_id: str) -> Credential | None:
+        with reachable():
+            found = await self._credentials.find_one(credential_of_user(user_id).filter)
+        return None if found is None else _credential(await self._sealing.box(user_id), found)
 
     async def opened(self, user_id: str) -> None:
         update = {"$set": {"opened": True}, "$unset": {"person": ""}}
@@ -159,12 +163,13 @@ class MongoLoginSessions:
 
 
 def _claimed(box: Box, identifier: str, new: NewCredential) -> Document:
-    person = msgspec.json.encode(_Person(new.name, new.tz, new.language)).decode()
+    person = msgspec.json.encode(_Person(new.name, new.tz)).decode()
     return {
         "_id": identifier,
         "user": new.user_id,
         "email": _seal(box, CREDENTIALS, identifier, "email", new.email),
         "password": _seal(box, CREDENTIALS, identifier, "password", new.password_hash),
+        "language": _seal(box, CREDENTIALS, identifier, "language", new.language),
         "person": _seal(box, CREDENTIALS, identifier, "person", person),
         "opened": False,
         "created_at": new.created_at,
@@ -172,8 +177,8 @@ def _claimed(box: Box, identifier: str, new: NewCredential) -> Document:
 
 
 def _credential(box: Box, document: Mapping[str, Any]) -> Credential:
-    """What the session has taken over is not kept here: then name is empty, zone and language are the defaults."""
-    person = _Person("", "UTC", "en")
+    """What the session has taken over is not kept here: then name is empty, and the zone the default."""
+    person = _Person("", "UTC")
     if "person" in document:
         person = msgspec.json.decode(_unseal(box, CREDENTIALS, document, "person"), type=_Person)
     return Credential(
@@ -182,7 +187,7 @@ def _credential(box: Box, document: Mapping[str, Any]) -> Credential:
         password_hash=_unseal(box, CREDENTIALS, document, "password"),
         name=person.name,
         tz=person.tz,
-        language=person.language,
+        language=_unseal(box, CREDENTIALS, document, "language") if "language" in document else "en",
         opened=document["opened"],
     )
 

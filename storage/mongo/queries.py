@@ -38,6 +38,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
         "user": [("user", ASCENDING), ("created_at", DESCENDING)],
         "revoked": [("revoked_at", ASCENDING)],
     },
+    "mails": {"due": [("state", ASCENDING), ("not_before", ASCENDING)], "done": [("done_at", ASCENDING)]},
     "users": {},
     "goals": {
         "newest": [("a", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
@@ -51,8 +52,11 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
 }
 """The collections and, by name, what they are indexed by beside `_id`."""
 
-SPARSE: Final = {("heads", "owed"), ("heads", "due"), ("login_sessions", "revoked")}
+SPARSE: Final = {("heads", "owed"), ("heads", "due"), ("login_sessions", "revoked"), ("mails", "done")}
 """Most addresses owe nothing and most login sessions live: only the others are in these."""
+
+EXPIRES: Final = {("mails", "done"): 30 * 24 * 3_600}
+"""Seconds after the time in an index when MongoDB removes the document."""
 
 
 def document_at(address: str, s: int) -> Query:

@@ -10,7 +10,7 @@ from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailur
 
 from storage.mongo.connect import Database, kept
 from storage.mongo.lanes import SCHEMA
-from storage.mongo.queries import INDEXES, SPARSE
+from storage.mongo.queries import EXPIRES, INDEXES, SPARSE
 
 VERSION: Final = 1
 BUILD_SECONDS: Final = 120.0
@@ -53,9 +53,13 @@ async def _make(database: Database, name: str) -> None:
 
 def index_models(name: str) -> Sequence[IndexModel]:
     """The indexes of a collection as the driver wants them."""
-    return [
-        IndexModel(list(fields), name=index, sparse=(name, index) in SPARSE) for index, fields in INDEXES[name].items()
-    ]
+    return [_index(name, index, fields) for index, fields in INDEXES[name].items()]
+
+
+def _index(collection: str, name: str, fields: Sequence[tuple[str, int]]) -> IndexModel:
+    after = EXPIRES.get((collection, name))
+    expiry = {} if after is None else {"expireAfterSeconds": after}
+    return IndexModel(list(fields), name=name, sparse=(collection, name) in SPARSE, **expiry)
 
 
 async def _set_version(database: Database) -> None:

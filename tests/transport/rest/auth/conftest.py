@@ -20,6 +20,7 @@ from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
 from storage.mongo.connect import Database, connected
 from storage.mongo.goals import MongoGoals
 from storage.mongo.keys import MongoKeys
+from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
 from storage.redis.connect import connected as redis_connected
 from storage.redis.counters import RedisCounters, counters
@@ -28,6 +29,7 @@ from tests.transport.signing import Clock, Keys, keys
 from transport.contract.served import documents
 from transport.identity import Bearers
 from transport.limits import Gate, Limits
+from transport.mailing import Mailing
 from transport.passwords import Passwords, read_words
 from transport.rest.app import app
 from transport.rest.doors import Doors
@@ -119,6 +121,7 @@ class House:
             sessions=self.sessions,
             tokens=tokens,
             bearers=bearers,
+            mailing=Mailing(MongoMails(self.store, sealing), self.clock, "https://app.example", on=True),
             passwords=await self.stack.enter_async_context(Passwords(words=WORDS)),
             timers=self.clock,
         )
