@@ -75,7 +75,7 @@ def _connection(host: Host, entrance: Entrance, sid: str, session: Session) -> C
         missed: Events = await session.ask(Missed(since, PULL), timeout=host.limits.ask)
         return missed
 
-    connection = Connection(host, entrance.line(sid), entrance.packet_class, pull)
+    connection = Connection(host, entrance.line(sid), pull)
     connection.id, connection.sid = f"{host.doors.node}.{sid}", sid
     return connection
 

@@ -5,14 +5,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
-from socketio import packet
-
 from actors.questions import Attached, Events
 from actors.runtime.envelope import Refused
 from transport.sockets.cursor import Cursor
-from transport.sockets.engine import Line
 from transport.sockets.frames import Frame, event, merged
 from transport.sockets.limits import Limits
+from transport.sockets.line import Line
 
 EARLY: Final = 64
 """Signals kept for a device whose `session.ready` has not gone out; beyond, the newest are dropped."""
@@ -54,14 +52,13 @@ class Connection:
         "line",
         "log",
         "login",
-        "packet_class",
         "sid",
         "unreadable",
         "unwatch",
         "user_id",
     )
 
-    def __init__(self, gateway: Surroundings, line: Line, packet_class: type[packet.Packet], pull: Pull) -> None:
+    def __init__(self, gateway: Surroundings, line: Line, pull: Pull) -> None:
         self.id = ""
         self.sid = ""
         self.user_id = ""
@@ -69,7 +66,6 @@ class Connection:
         self.login = ""
         self.log = ""
         self.line = line
-        self.packet_class = packet_class
         self.unwatch: Callable[[], None] = _nothing
         self.cursor = Cursor[Frame](gateway.limits.held)
         self.closing = False
@@ -132,7 +128,7 @@ class Connection:
     async def say_goodbye(self, frame: Frame) -> None:
         """The last frame: what waits before it is dropped, the device finds it in the log."""
         self.stop()
-        self.line.send(frame.encoded(self.packet_class))
+        self.line.send(frame)
         await self.line.drained()
 
     def stop(self) -> None:
@@ -155,13 +151,12 @@ class Connection:
         """At once when there is room, else into the outbox; a full outbox ends the connection with `overloaded`."""
         if self.closing:
             return
-        payload = frame.encoded(self.packet_class)
         if not self._waiting and self.line.room:
-            self.line.send(payload)
+            self.line.send(frame)
             return
         limits = self._gateway.limits
         self._waiting.append(frame)
-        self._waiting_bytes += len(payload)
+        self._waiting_bytes += self.line.size(frame)
         if len(self._waiting) > limits.waiting or (
             self._waiting_bytes > limits.waiting_bytes and len(self._waiting) > 1
         ):
@@ -175,7 +170,7 @@ class Connection:
             return False
         before = self._waiting.pop()
         self._waiting.append(both)
-        self._waiting_bytes += len(both.encoded(self.packet_class)) - len(before.encoded(self.packet_class))
+        self._waiting_bytes += self.line.size(both) - self.line.size(before)
         return True
 
     def _wake(self) -> None:
@@ -205,9 +200,8 @@ class Connection:
     async def _flush(self) -> None:
         while self._waiting and self.line.room:
             frame = self._waiting.popleft()
-            payload = frame.encoded(self.packet_class)
-            self._waiting_bytes -= len(payload)
-            self.line.send(payload)
+            self._waiting_bytes -= self.line.size(frame)
+            self.line.send(frame)
         await self.line.drained()
 
     async def _pull(self) -> bool:
@@ -224,12 +218,11 @@ class Connection:
 
     def _replay(self, frame: Frame) -> None:
         """One chunk of the log may exceed the outbox's bound: it is as large as PULL says, and the next one waits."""
-        payload = frame.encoded(self.packet_class)
         if not self._waiting and self.line.room:
-            self.line.send(payload)
+            self.line.send(frame)
         else:
             self._waiting.append(frame)
-            self._waiting_bytes += len(payload)
+            self._waiting_bytes += self.line.size(frame)
 
 
 def _nothing() -> None:

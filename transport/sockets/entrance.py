@@ -10,8 +10,10 @@ from aiohttp import hdrs, web
 from socketio import packet
 
 from transport.sockets.doors import SocketDoors
-from transport.sockets.engine import Line, fit, let_go, readable
-from transport.sockets.packets import COMMAND, UNREADABLE
+from transport.sockets.driver import fit, readable
+from transport.sockets.line import Line, let_go
+from transport.sockets.packets import COMMAND, UNREADABLE, Kind
+from transport.sockets.straight import Straight, framed
 
 _SEPARATOR: Final = "\x1e"
 _UPLOAD_SECONDS: Final = 30.0
@@ -32,24 +34,27 @@ class Guard(Protocol):
 
     def unreadable(self, sid: str) -> None: ...
 
+    def lost(self, seam: str) -> None:
+        """A library has changed, and connections take its own slower way."""
+
     def disconnect(self, sid: str) -> None: ...
 
 
 class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio is not annotated
     """A path, a way to speak, and the namespace `/` of its server; every event of the server comes through here."""
 
-    def __init__(self, path: str, packet_class: type[packet.Packet], doors: SocketDoors, guard: Guard) -> None:
+    def __init__(self, path: str, kind: Kind, doors: SocketDoors, guard: Guard) -> None:
         super().__init__("/")
         limits = doors.limits
         self.path = path
-        self.packet_class = packet_class
+        self.kind = kind
         self._origins = doors.origins
         self._guard = guard
         self._posting: set[str] = set()
         self._frame = limits.frame
         self.io = socketio.AsyncServer(
             async_mode="aiohttp",
-            serializer=packet_class,
+            serializer=kind,
             async_handlers=False,
             http_compression=False,
             max_http_buffer_size=limits.frame,
@@ -61,11 +66,11 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
             engineio_logger=_silent,
         )
         self.io.register_namespace(self)
-        self._opened = fit(self.io)
+        self._opened = fit(self.io, self.take, guard.lost)
 
     def line(self, sid: str) -> Line:
         """The connection beneath a Socket.IO sid, or beneath an Engine.IO one that joined nothing."""
-        return Line(self.io, self._opened, self.io.manager.eio_sid_from_sid(sid, "/") or sid)
+        return Line(self.io, self._opened, self.io.manager.eio_sid_from_sid(sid, "/") or sid, self.kind)
 
     def joined(self, sid: str) -> bool:
         return bool(self.io.manager.is_connected(sid, "/"))
@@ -81,6 +86,17 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         elif event == "disconnect":
             self._guard.disconnect(args[0])
         return None
+
+    async def take(self, engine_sid: str, payload: str | bytes, straight: Straight) -> bool:
+        """A command on its short way: what python-socketio would do for it, without its dispatch."""
+        incoming = self.kind(encoded_packet=payload)
+        sid = self.io.manager.sid_from_eio_sid(engine_sid, "/")
+        if sid is None or incoming.packet_type != packet.EVENT or incoming.data[0] != COMMAND:
+            return False
+        answer = await self._guard.command(sid, incoming.data[1:])
+        if incoming.id is not None:
+            straight.write(framed(self.kind(packet.ACK, data=[answer], id=incoming.id, namespace="/").encode()))
+        return True
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of the path."""

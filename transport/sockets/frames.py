@@ -6,25 +6,34 @@ from socketio import packet
 
 from actors.events import Recorded
 from transport import wire
+from transport.sockets.packets import Kind
+from transport.sockets.straight import framed
 
 
 class Frame:
     """One emitted Socket.IO event. `seq` is its place in the log when it is a durable one."""
 
-    __slots__ = ("_encoded", "data", "name", "seq")
+    __slots__ = ("_encoded", "_framed", "data", "name", "seq")
 
     def __init__(self, name: str, data: dict[str, Any], seq: int = 0) -> None:
         self.name = name
         self.data = data
         self.seq = seq
-        self._encoded: dict[type[packet.Packet], str | bytes] = {}
+        self._encoded: dict[Kind, str | bytes] = {}
+        self._framed: dict[Kind, bytes] = {}
 
-    def encoded(self, packet_class: type[packet.Packet]) -> str | bytes:
+    def encoded(self, kind: Kind) -> str | bytes:
         """The Socket.IO packet, as the payload of an Engine.IO message."""
-        made = self._encoded.get(packet_class)
+        made = self._encoded.get(kind)
         if made is None:
-            made = packet_class(packet.EVENT, data=[self.name, self.data], namespace="/").encode()
-            self._encoded[packet_class] = made
+            made = self._encoded[kind] = kind(packet.EVENT, data=[self.name, self.data], namespace="/").encode()
+        return made
+
+    def framed(self, kind: Kind) -> bytes:
+        """The same as a whole WebSocket frame."""
+        made = self._framed.get(kind)
+        if made is None:
+            made = self._framed[kind] = framed(self.encoded(kind))
         return made
 
 

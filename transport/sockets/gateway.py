@@ -43,6 +43,9 @@ class Gateway:
         self.limits = doors.limits
         self.outbox = doors.outbox
         self.draining = False
+        self._lost = Counter(
+            "socket_seams_lost", "Times a library's own slower way was taken", ["seam"], registry=doors.registry
+        )
         self.entrances: tuple[Entrance, ...] = (
             Entrance("/socket.io/", JsonPacket, doors, self),
             Entrance("/socket.io-msgpack/", MsgpackPacket, doors, self),
@@ -145,6 +148,10 @@ class Gateway:
         if len(times) == times.maxlen and now - times[0] <= self.limits.unreadable_seconds:
             self.end(connection, "protocol")
 
+    def lost(self, seam: str) -> None:
+        self._lost.labels(seam).inc()
+        log.warning("sockets.stock", seam=seam)
+
     def _crashed(self, event: str, error: Exception, trace: str, command: str | None = None) -> Crashed:
         log.error(event, trace_id=trace, command=command, **crash_site(error))
         return Crashed(effect="unknown")
@@ -160,7 +167,7 @@ class Gateway:
 
     async def _end(self, connection: Connection, code: str) -> None:
         goodbye = {"code": code, "reconnect": code in COMES_BACK, "delay_ms": COMES_BACK.get(code, 0)}
-        entrance = next(one for one in self.entrances if one.packet_class is connection.packet_class)
+        entrance = next(one for one in self.entrances if one.io is connection.line.server)
         with contextlib.suppress(TimeoutError):  # a stuck device hears nothing; it is closed all the same
             async with asyncio.timeout(self.limits.goodbye):
                 await connection.say_goodbye(Frame("session.closing", goodbye))

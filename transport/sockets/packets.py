@@ -15,6 +15,9 @@ COMMAND: Final = "command"
 UNREADABLE: Final = "unreadable"
 """`[UNREADABLE]`"""
 
+Kind = type[packet.Packet]
+"""A way to speak: how packets are encoded."""
+
 _RESERVED: Final = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"},
 )

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from socketio import packet
 
-from transport.sockets.engine import UNREADABLE as UNREADABLE_ENGINE
-from transport.sockets.engine import readable
+from transport.sockets.driver import UNREADABLE as UNREADABLE_ENGINE
+from transport.sockets.driver import readable
 from transport.sockets.packets import COMMAND, UNREADABLE, JsonPacket, MsgpackPacket
 
 

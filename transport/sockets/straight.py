@@ -1,0 +1,96 @@
+"""An Engine.IO socket's queue once it is a WebSocket: what is put in is framed and written at once, without a task."""
+
+import asyncio
+import struct
+from collections import deque
+from typing import Any, Final
+
+from aiohttp import web
+from engineio import packet
+
+ABORT_AFTER: Final = 3.0
+"""Seconds a device has to hang up after it was told to."""
+_TEXT, _BINARY = 0x81, 0x82
+
+
+def framed(payload: str | bytes) -> bytes:
+    """An Engine.IO message as one unmasked WebSocket frame (RFC 6455, section 5.2)."""
+    return _frame(_BINARY, payload) if isinstance(payload, bytes) else _frame(_TEXT, f"4{payload}".encode())
+
+
+class Straight:
+    """In place of `AsyncSocket.queue`. While the transport is full frames wait here, and one task waits for it.
+
+    What waits is bounded by those who put: `Line.room` for what is pushed, `Limits.acks` for answers.
+    """
+
+    __slots__ = ("_drainer", "_protocol", "_transport", "_waiting")
+
+    def __init__(self, request: web.Request) -> None:
+        if request.transport is None:
+            raise ConnectionResetError
+        self._protocol: Any = request.protocol
+        self._transport: Any = request.transport
+        self._waiting: deque[bytes] = deque()
+        self._drainer: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def fits(request: web.Request) -> bool:
+        """Whether aiohttp still tells when its transport is full, and when it no longer is."""
+        return hasattr(request.protocol, "_paused") and hasattr(request.protocol, "_drain_helper")
+
+    def write(self, frame: bytes) -> None:
+        """A whole WebSocket frame, behind those before it; to a transport that has gone, nothing."""
+        if self._waiting or self._protocol._paused:  # noqa: SLF001 - the seam
+            self._waiting.append(frame)
+            if self._drainer is None:
+                self._drainer = asyncio.create_task(self._drain(), name="sockets.drain")
+        elif not self._transport.is_closing():
+            self._transport.write(frame)
+
+    def end(self) -> None:
+        """The conversation is over: what waits is dropped."""
+        self._waiting.clear()
+        if self._drainer is not None:
+            self._drainer.cancel()
+
+    # What Engine.IO asks of a queue.
+
+    def put_nowait(self, one: packet.Packet | None) -> None:
+        if one is None:
+            return
+        encoded = one.encode()
+        self.write(_frame(_BINARY, encoded) if isinstance(encoded, bytes) else _frame(_TEXT, encoded.encode()))
+        if one.packet_type == packet.CLOSE:
+            asyncio.get_running_loop().call_later(ABORT_AFTER, self._transport.abort)
+
+    async def put(self, one: packet.Packet | None) -> None:
+        self.put_nowait(one)
+
+    def qsize(self) -> int:
+        return len(self._waiting)
+
+    async def join(self) -> None:
+        """Returns when nothing waits here any more."""
+        if self._drainer is not None:
+            await asyncio.wait([self._drainer])
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                await self._protocol._drain_helper()  # noqa: SLF001 - the seam
+                while self._waiting and not self._protocol._paused:  # noqa: SLF001 - the seam
+                    self._transport.write(self._waiting.popleft())
+        except ConnectionError:
+            self._waiting.clear()
+        finally:
+            self._drainer = None
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    length = len(payload)
+    if length < 126:
+        return bytes((kind, length)) + payload
+    if length < 65536:
+        return struct.pack("!BBH", kind, 126, length) + payload
+    return struct.pack("!BBQ", kind, 127, length) + payload
