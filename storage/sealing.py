@@ -33,6 +33,7 @@ _KEY = 32
 _FIRST = 1
 """The version of a data key; a later one would come with a way to change it."""
 _ATTEMPTS = 5
+_PLACES = msgspec.msgpack.Encoder()
 _PLAIN = (datetime, bytes)
 """What MongoDB holds as it is; dates go as ISO text."""
 
@@ -217,4 +218,4 @@ def _names(type: type[msgspec.Struct]) -> tuple[str, ...]:  # noqa: A002 - as ab
 
 def _place(collection: str, document: str, field: str, owner: str) -> bytes:
     """The associated data: no two places give the same bytes, whatever stands in their names."""
-    return msgspec.msgpack.encode((collection, document, field, owner))
+    return _PLACES.encode((collection, document, field, owner))

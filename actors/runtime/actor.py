@@ -93,6 +93,9 @@ class Actor:
         self.me: Ref
         self.stopping: Refused | None = None
 
+    async def load(self) -> None:
+        """Called while the address is being claimed, to read ahead: nothing that another owner may yet change counts."""
+
     async def started(self) -> None:
         """Called before the first message. A refusal here is what everybody waiting is told."""
 

@@ -9,8 +9,8 @@ from actors.runtime.ids import milliseconds
 
 WINDOW = 256
 _KEY = 16
-_PLACE = Struct(">qq")
-_RECORD = _KEY + _PLACE.size
+_ENTRY = Struct(f">{_KEY}sqq")
+_RECORD = _ENTRY.size
 
 
 class Cids(msgspec.Struct):
@@ -25,19 +25,19 @@ class Cids(msgspec.Struct):
 
     def add(self, by: str, cid: str, s: int) -> None:
         """Remember an accepted cid; the oldest beyond the window is forgotten."""
-        self.records += _key(by, cid) + _PLACE.pack(s, milliseconds(cid) or 0)
-        if len(self.records) > WINDOW * _RECORD:
-            _, made = _PLACE.unpack_from(self.records, _KEY)
-            self.forgotten = max(self.forgotten, made, 0)
-            del self.records[:_RECORD]
+        records = self.records
+        records += _ENTRY.pack(_key(by, cid), s, milliseconds(cid) or 0)
+        if len(records) > WINDOW * _RECORD:
+            made = int.from_bytes(records[_RECORD - 8 : _RECORD], "big")
+            self.forgotten = max(self.forgotten, made)
+            del records[:_RECORD]
 
     def find(self, by: str, cid: str) -> int | None:
         """The position of the document it was accepted with, when that is in the window."""
         key, found = _key(by, cid), -1
         while (found := self.records.find(key, found + 1)) >= 0:
             if found % _RECORD == 0:
-                s: int = _PLACE.unpack_from(self.records, found + _KEY)[0]
-                return s
+                return int.from_bytes(self.records[found + _KEY : found + _KEY + 8], "big")
         return None
 
     def may_be_older(self, cid: str) -> bool:

@@ -13,6 +13,8 @@ from actors.runtime.envelope import Overloaded, TimedOut, Unavailable
 from actors.runtime.outside import MAX_EVENTS, Document, Log, OutcomeUnknown, Placement, Projections, Report, Timers
 
 PAGE = 500
+Page = tuple[Sequence[Document], bool]
+"""Documents in a row, and whether there are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,16 @@ class Journal:
             raise Taken
         return holder is not None
 
-    async def page(self, after: int, begins: int) -> tuple[list[Document], bool]:
+    async def page(self, after: int, begins: int, limit: int = PAGE) -> Page:
         """Documents with `s > after`, the first at `begins` or before, each joining the one before; are there more?
 
         A gap is read once more, never skipped: then it is reported, and raises Unavailable.
         """
         for _ in range(2):
-            found = await self.outside.log.read(self.address, after, PAGE)
+            found = await self.outside.log.read(self.address, after, limit)
             joined = _joined(found, begins)
             if joined or not found:
-                return joined, len(joined) < len(found) or len(found) == PAGE
+                return joined, len(joined) < len(found) or len(found) == limit
         self.outside.report("log.gap", {"address": self.address, "after": after})
         raise Unavailable(retry_after_ms=5000)
 
@@ -109,7 +111,7 @@ class Journal:
         if await self.outside.log.at(self.address, begins) is None:
             after = max(0, since - MAX_EVENTS)
         while more and len(found) < limit:
-            documents, more = await self.page(after, begins)
+            documents, more = await self.page(after, begins, min(PAGE, since + limit - after))
             for document in documents:
                 found += [one for one in self.happened(document) if one.seq > since]
                 after, begins = document.last, document.last + 1

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Generic, NoReturn, TypeVar
@@ -14,7 +14,7 @@ from actors.runtime.actor import Actor, ChildEnded
 from actors.runtime.cids import Cids
 from actors.runtime.envelope import CidConflict, Overloaded, Unavailable
 from actors.runtime.ids import uuid7
-from actors.runtime.journal import Happened, Journal, Outside, Taken, Unsettled
+from actors.runtime.journal import Happened, Journal, Outside, Page, Taken, Unsettled
 from actors.runtime.orders import Accepted, Decided, Order, Stamp, TooMuch
 from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Snapshot
 
@@ -85,10 +85,21 @@ class Journaled(Actor, Generic[S]):
         """Any message that is not an Order."""
         raise NotImplementedError
 
+    async def load(self) -> None:
+        """The snapshot may be old: the tail, which is read once the address is ours, makes up for it."""
+        snapshot = await self.outside.log.snapshot(self.address)
+        if snapshot is not None and snapshot.fold_version == self.fold_version:
+            self._restore(snapshot)
+
     async def started(self) -> None:
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
-        head = await self._wake()
-        if head < self.seq:
+        found, page = await asyncio.gather(self.outside.log.head(self.address), self._page())
+        head = found or Head(self.address, 0)
+        self._projected = head.projected
+        if head.projected < self.seq:
+            self._behind = await self.journal.read(head.projected, self.seq - head.projected)
+        await self._fold_tail(page)
+        if head.seq < self.seq:
             await self._project()
         elif self._behind:  # written beside that head, most likely; made sure of once nobody waits for us
             self._repair_soon()
@@ -205,7 +216,7 @@ class Journaled(Actor, Generic[S]):
         try:
             held = await self.outside.placement.holds(self.address)
             if held:
-                await self._fold_tail(self.seq)
+                await self._fold_tail(await self._page())
         except Unavailable as why:
             self.stop(why)
             raise
@@ -214,8 +225,7 @@ class Journaled(Actor, Generic[S]):
         self._repair_soon()
 
     def _adopt(self, document: Document, state: S) -> None:
-        self.state = state
-        self.seq, self._at = document.last, document.at
+        self.state, self.seq, self._at = state, document.last, document.at
         self._cids.add(document.by, document.cid, document.s)
 
     async def _follow(self, happened: Sequence[Happened]) -> None:
@@ -276,18 +286,6 @@ class Journaled(Actor, Generic[S]):
         kept = Snapshot(self.address, self.seq, self.fold_version, body)
         self.children.spawn(_SNAPSHOT, self.outside.log.keep(kept))
 
-    async def _wake(self) -> int:
-        """From snapshot and tail to the state; answers the seq of the head that was found."""
-        log = self.outside.log
-        snapshot, head = await asyncio.gather(log.snapshot(self.address), log.head(self.address))
-        if snapshot is not None and snapshot.fold_version == self.fold_version:
-            self._restore(snapshot)
-        self._projected = projected = head.projected if head is not None else 0
-        if projected < self.seq:
-            self._behind = await self.journal.read(projected, self.seq - projected)
-        await self._fold_tail(projected)
-        return head.seq if head is not None else 0
-
     def _restore(self, snapshot: Snapshot) -> None:
         try:
             kept = msgspec.msgpack.decode(snapshot.body, type=_Kept)
@@ -298,12 +296,18 @@ class Journaled(Actor, Generic[S]):
         self.state, self._at, self._cids = state, kept.at, kept.cids
         self.seq = self._kept_at = snapshot.seq
 
-    async def _fold_tail(self, projected: int) -> None:
+    def _page(self) -> Coroutine[Any, Any, Page]:
+        """What comes next in the log."""
+        return self.journal.page(self.seq, self.seq + 1)
+
+    async def _fold_tail(self, page: Page) -> None:
         """Fold in every document after the last one; what is not projected for sure gets its rows again."""
-        more = True
-        while more:
-            documents, more = await self.journal.page(self.seq, self.seq + 1)
+        documents, more = page
+        while True:
             for document in documents:
                 happened = self.journal.happened(document)
                 self._adopt(document, self._folded(happened))
-                self._behind += [one for one in happened if one.seq > projected]
+                self._behind += [one for one in happened if one.seq > self._projected]
+            if not more:
+                return
+            documents, more = await self._page()

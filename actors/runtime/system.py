@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
 from types import TracebackType
@@ -64,7 +64,7 @@ class Cell:
         why: Refused = Unavailable(retry_after_ms=1000)
         try:
             await self._take_over()
-            await self.system.placement.claim(actor.address)
+            await _both(self.system.placement.claim(actor.address), actor.load())
             await actor.started()
             await self._serve()
         except Refused as refusal:
@@ -283,6 +283,16 @@ class System:
     def _task_ended(self, ended: ChildEnded) -> None:
         if ended.error is not None:
             self._report("system.task", {"name": ended.name, "exc_info": ended.error})
+
+
+async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
+    """Beside each other; when one fails the other is cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(one, name="claim")
+            group.create_task(other, name="load")
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 def _note(counts: OrderedDict[Any, Any], key: Any, count: Any) -> None:

@@ -259,13 +259,12 @@ def _rolled_up(goals: dict[str, Goal], changes: Sequence[RolledUp], at: datetime
 
 def _newest(state: State, newest: Message, owed: Mapping[str, OwedReply]) -> tuple[tuple[Message, ...], int]:
     """The history with one more message, bounded, and its characters; what an owed reply still needs is kept."""
-    history, characters = (*state.history, newest), state.characters + len(newest.text)
-    drop = 0
-    while drop < len(history) - 1 and (len(history) - drop > HISTORY or characters > HISTORY_CHARACTERS):
+    history, characters, drop = state.history, state.characters + len(newest.text), 0
+    while drop < len(history) and (len(history) - drop >= HISTORY or characters > HISTORY_CHARACTERS):
         characters -= len(history[drop].text)
         drop += 1
     if not drop:
-        return history, characters
+        return (*history, newest), characters
     needed = {reply.message_id for reply in owed.values()}
-    kept = tuple(one for one in history[:drop] if one.id in needed)
-    return (*kept, *history[drop:]), characters + sum(len(one.text) for one in kept)
+    kept = [one for one in history[:drop] if one.id in needed]
+    return (*kept, *history[drop:], newest), characters + sum([len(one.text) for one in kept])

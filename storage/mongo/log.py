@@ -16,7 +16,7 @@ from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Rep
 from storage.mongo import queries
 from storage.mongo.connect import KEPT, Database, kept, reachable
 from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, check, entered, probes
-from storage.mongo.positions import parse, position
+from storage.mongo.positions import first_seq, position
 from storage.mongo.queries import Query
 from storage.sealing import Sealing, Unsealable
 
@@ -75,16 +75,16 @@ class MongoLog:
         raise OutcomeUnknown
 
     async def at(self, address: str, s: int) -> Document | None:
-        return await self._one(queries.document_at(address, s))
+        return await self._one(address, queries.document_at(address, s))
 
     async def read(self, address: str, after: int, limit: int) -> Sequence[Document]:
         query = queries.documents_after(address, after)
         async with self._reading():
             found = await query.find(self._log, limit).to_list()
-        return [await self._decode(stored) for stored in found]
+        return await self._documents(address, found)
 
     async def find(self, address: str, by: str, cid: str) -> Document | None:
-        return await self._one(queries.document_of(address, by, cid))
+        return await self._one(address, queries.document_of(address, by, cid))
 
     async def head(self, address: str) -> Head | None:
         async with self._reading():
@@ -98,7 +98,7 @@ class MongoLog:
             found = await self._snapshots.find_one(queries.by_id(SNAPSHOTS, address).filter)
         if found is None:
             return None
-        body = await self._unseal(SNAPSHOTS, address, found)
+        (body,) = await self._opened(SNAPSHOTS, address, [found])
         return Snapshot(address, found["seq"], found["fold_version"], body)
 
     async def keep(self, snapshot: Snapshot) -> None:
@@ -127,10 +127,14 @@ class MongoLog:
             with reachable():
                 yield
 
-    async def _one(self, query: Query) -> Document | None:
+    async def _one(self, address: str, query: Query) -> Document | None:
         async with self._reading():
             found = await self._log.find_one(query.filter)
-        return None if found is None else await self._decode(found)
+        return None if found is None else (await self._documents(address, [found]))[0]
+
+    async def _documents(self, address: str, found: Sequence[Mapping[str, Any]]) -> list[Document]:
+        bodies = await self._opened(LOG, address, found)
+        return [_document(address, stored, body) for stored, body in zip(found, bodies, strict=True)]
 
     async def _encode(self, document: Document) -> bytes:
         box = await self._sealing.box(owner(document.address))
@@ -149,26 +153,30 @@ class MongoLog:
             }
         )
 
-    async def _decode(self, stored: Mapping[str, Any]) -> Document:
-        address, s = parse(stored["_id"])
-        body = await self._unseal(LOG, address, stored)
-        return Document(
-            address=address,
-            s=s,
-            n=stored["n"],
-            by=stored["by"],
-            cid=stored["cid"],
-            digest=stored["digest"],
-            w=stored["w"],
-            at=stored["at"],
-            body=body,
-        )
-
-    async def _unseal(self, collection: str, address: str, stored: Mapping[str, Any]) -> bytes:
-        """The body of a document. One that can't be opened is never skipped: reported, and raises Unsealable."""
-        box = await self._sealing.box(owner(address))
+    async def _opened(self, collection: str, address: str, found: Sequence[Mapping[str, Any]]) -> list[bytes]:
+        """The bodies of documents. One that can't be opened is never skipped: reported, and raises Unsealable."""
+        box, identifier = await self._sealing.box(owner(address)), ""
         try:
-            return box.unseal(stored["body"], collection=collection, document=stored["_id"], field="body")
+            bodies = []
+            for stored in found:
+                identifier = stored["_id"]
+                bodies.append(box.unseal(stored["body"], collection=collection, document=identifier, field="body"))
         except Unsealable:
-            self._report("log.unsealable", {"collection": collection, "id": stored["_id"]})
+            self._report("log.unsealable", {"collection": collection, "id": identifier})
             raise
+        return bodies
+
+
+def _document(address: str, stored: Mapping[str, Any], body: bytes) -> Document:
+    """`body` was sealed for this very `_id`: it says the truth."""
+    return Document(
+        address,
+        first_seq(stored["_id"]),
+        stored["n"],
+        stored["by"],
+        stored["cid"],
+        stored["digest"],
+        stored["w"],
+        stored["at"],
+        body,
+    )

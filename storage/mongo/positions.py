@@ -16,6 +16,11 @@ def position(address: str, s: int) -> str:
     return f"{crc32(address.encode()):08x}/{address}/{s:010d}"
 
 
+def first_seq(identifier: str) -> int:
+    """The first seq of the document with that `_id`, which is taken for one."""
+    return int(identifier[-DIGITS:])
+
+
 def parse(identifier: str) -> tuple[str, int]:
     """Address and first seq of the document with that `_id`. Raises ValueError for any other text."""
     _, address, digits = identifier.split("/")

@@ -11,7 +11,7 @@ import pytest
 
 from actors.runtime import cids
 from actors.runtime.envelope import CidConflict, Refused, TimedOut
-from actors.runtime.journal import PAGE, Happened, Journal, Outside, Taken, Unsettled
+from actors.runtime.journal import PAGE, Happened, Journal, Outside, Page, Taken, Unsettled
 from actors.runtime.journaled import Accepted, Order
 from actors.runtime.outside import Document, OutcomeUnknown
 from actors.runtime.system import Limits, System
@@ -29,8 +29,8 @@ ADDRESS = "counter:1"
 class LooseJournal(Journal):
     """Broken: positions need not join."""
 
-    async def page(self, after: int, begins: int) -> tuple[list[Document], bool]:
-        return list(await self.outside.log.read(self.address, after, PAGE)), False
+    async def page(self, after: int, begins: int, limit: int = PAGE) -> Page:
+        return list(await self.outside.log.read(self.address, after, limit)), False
 
 
 class GreedyJournal(Journal):

@@ -43,7 +43,7 @@ class TestWaking:
                 async with again.system:
                     await again.ask("wake")
                     assert (again.made[0].state, again.made[0].seq) == (state, seq)
-                    assert desk.log.reads[-1] == snapshot.seq
+                    assert desk.log.reads[0] == snapshot.seq
                     assert len(desk.log.reads) <= 2, "rows of the last document may be made sure of, no more"
                     assert (await write(again, "0", errand=True)).repeated
 
