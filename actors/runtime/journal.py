@@ -91,11 +91,12 @@ class Journal:
             raise Taken
         return holder is not None
 
-    async def page(self, after: int, begins: int, limit: int = PAGE) -> Page:
-        """Documents with `s > after`, the first at `begins` or before, each joining the one before; are there more?
+    async def page(self, begins: int, after: int | None = None, limit: int = PAGE) -> Page:
+        """Documents with `s > after` (else from `begins` on), the first at `begins` or before, each joining the one before; are there more?
 
         A gap is read once more, never skipped: then it is reported, and raises Unavailable.
         """
+        after = begins - 1 if after is None else after
         for _ in range(2):
             found = await self.outside.log.read(self.address, after, limit)
             joined = _joined(found, begins)
@@ -111,7 +112,7 @@ class Journal:
         if await self.outside.log.at(self.address, begins) is None:
             after = max(0, since - MAX_EVENTS)
         while more and len(found) < limit:
-            documents, more = await self.page(after, begins, min(PAGE, since + limit - after))
+            documents, more = await self.page(begins, after, min(PAGE, since + limit - after))
             for document in documents:
                 found += [one for one in self.happened(document) if one.seq > since]
                 after, begins = document.last, document.last + 1

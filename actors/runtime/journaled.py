@@ -3,16 +3,16 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from actors.runtime.actor import Actor, ChildEnded
 from actors.runtime.cids import Cids
-from actors.runtime.envelope import CidConflict, Overloaded, Unavailable
+from actors.runtime.envelope import CidConflict, Overloaded, Refused, Unavailable
 from actors.runtime.ids import uuid7
 from actors.runtime.journal import Happened, Journal, Outside, Page, Taken, Unsettled
 from actors.runtime.orders import Accepted, Decided, Order, Stamp, TooMuch
@@ -25,12 +25,6 @@ DECIDE_AGAIN = 3
 _EARLIEST, _MILLISECOND = datetime.fromtimestamp(0, UTC), timedelta(milliseconds=1)
 _SNAPSHOT, _REPAIR = "snapshot", "repair"
 _ENCODER = msgspec.msgpack.Encoder()
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    at: datetime
-    cids: Cids
-    state: msgspec.Raw
 
 
 class Journaled(Actor, Generic[S]):
@@ -93,7 +87,7 @@ class Journaled(Actor, Generic[S]):
 
     async def started(self) -> None:
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
-        found, page = await asyncio.gather(self.outside.log.head(self.address), self._page())
+        found, page = await asyncio.gather(self.outside.log.head(self.address), self.journal.page(self.seq + 1))
         head = found or Head(self.address, 0)
         self._projected = head.projected
         if head.projected < self.seq:
@@ -110,7 +104,7 @@ class Journaled(Actor, Generic[S]):
         if isinstance(message, Order):
             return await self.accept(message)
         if isinstance(message, ChildEnded) and message.name == _SNAPSHOT:
-            return self._failed(_SNAPSHOT, message.error) if message.error is not None else None
+            return self._failed("snapshot.failed", message.error) if message.error is not None else None
         if isinstance(message, ChildEnded) and message.name == _REPAIR:
             return await self._repair()
         await self._serve_only_what_is_ours()
@@ -143,7 +137,7 @@ class Journaled(Actor, Generic[S]):
                 self._adopt(document, state)
                 await self._follow(happened)
                 return Accepted(document.last, decided.answer)
-        return self._give_up(retry_after_ms=1000)
+        raise self._gives_up(Unavailable(retry_after_ms=1000))
 
     async def _serve_only_what_is_ours(self) -> None:
         """A lapsed lease means: look the placement up. Without Redis what is held goes on; the log is the fence."""
@@ -151,13 +145,12 @@ class Journaled(Actor, Generic[S]):
         with contextlib.suppress(Unavailable):
             held = placement.valid() or await placement.holds(self.address)
         if not held:
-            self._give_up(retry_after_ms=250)
+            raise self._gives_up(Unavailable(retry_after_ms=250))
 
-    def _give_up(self, retry_after_ms: int) -> NoReturn:
-        """End this activation; what was asked of it had no effect."""
-        why = Unavailable(retry_after_ms=retry_after_ms)
+    def _gives_up(self, why: Refused) -> Refused:
+        """End this activation; its asker is told why."""
         self.stop(why)
-        raise why
+        return why
 
     async def _known(self, order: Order, digest: bytes) -> Accepted | None:
         """The first answer, when this author's cid was accepted before. Raises CidConflict for another request."""
@@ -216,12 +209,11 @@ class Journaled(Actor, Generic[S]):
         try:
             held = await self.outside.placement.holds(self.address)
             if held:
-                await self._fold_tail(await self._page())
+                await self._fold_tail(await self.journal.page(self.seq + 1))
         except Unavailable as why:
-            self.stop(why)
-            raise
+            raise self._gives_up(why) from None
         if not held:
-            self._give_up(retry_after_ms=250)
+            raise self._gives_up(Unavailable(retry_after_ms=250))
         self._repair_soon()
 
     def _adopt(self, document: Document, state: S) -> None:
@@ -238,7 +230,7 @@ class Journaled(Actor, Generic[S]):
             self.published(happened)
             self.settle()
         except Exception as error:  # noqa: BLE001 - it stands in the log: a fresh activation goes on from there
-            self.outside.report("actor.crashed", {"address": self.address, "exc_info": error})
+            self._failed("actor.crashed", error)
             self.stop(Unavailable(retry_after_ms=250))
         if self._behind:
             raise Unsettled(effect="unknown", retry_after_ms=500)
@@ -252,14 +244,14 @@ class Journaled(Actor, Generic[S]):
             self._repair_soon()
             raise
         except Exception as error:  # noqa: BLE001 - rows can be made again from the log; the address lives on
-            self._failed("projection", error)
+            self._failed("projection.failed", error)
         self._behind, self._projected = [], head.seq
 
     def _rows(self) -> Sequence[Row]:
         try:
             return self.rows(self._behind) if self._behind else ()
         except Exception as error:  # noqa: BLE001 - as above; the head is written all the same
-            self._failed("projection", error)
+            self._failed("projection.failed", error)
             return ()
 
     def _repair_soon(self) -> None:
@@ -275,30 +267,25 @@ class Journaled(Actor, Generic[S]):
         self.settle()
 
     def _failed(self, what: str, error: BaseException) -> None:
-        self.outside.report(f"{what}.failed", {"address": self.address, "exc_info": error})
+        self.outside.report(what, {"address": self.address, "exc_info": error})
 
     def _keep(self) -> None:
         """Every so many events the whole state is remembered, so that waking stays short."""
         if self.seq - self._kept_at < self.outside.snapshot_every or _SNAPSHOT in self.children:
             return
         self._kept_at = self.seq
-        body = _ENCODER.encode(_Kept(self._at, self._cids, msgspec.Raw(_ENCODER.encode(self.state))))
+        body = _ENCODER.encode((self._at, self._cids, self.state))
         kept = Snapshot(self.address, self.seq, self.fold_version, body)
         self.children.spawn(_SNAPSHOT, self.outside.log.keep(kept))
 
     def _restore(self, snapshot: Snapshot) -> None:
         try:
-            kept = msgspec.msgpack.decode(snapshot.body, type=_Kept)
-            state = msgspec.msgpack.decode(kept.state, type=self.state_type)
+            kept = msgspec.msgpack.decode(snapshot.body, type=tuple[datetime, Cids, self.state_type])  # type: ignore[name-defined]  # a type that is a value
         except msgspec.DecodeError as error:
-            self.outside.report("snapshot.unreadable", {"address": self.address, "error": type(error).__name__})
-            return
-        self.state, self._at, self._cids = state, kept.at, kept.cids
-        self.seq = self._kept_at = snapshot.seq
-
-    def _page(self) -> Coroutine[Any, Any, Page]:
-        """What comes next in the log."""
-        return self.journal.page(self.seq, self.seq + 1)
+            self._failed("snapshot.unreadable", error)
+        else:
+            (self._at, self._cids, self.state), self.seq = kept, snapshot.seq
+            self._kept_at = self.seq
 
     async def _fold_tail(self, page: Page) -> None:
         """Fold in every document after the last one; what is not projected for sure gets its rows again."""
@@ -310,4 +297,4 @@ class Journaled(Actor, Generic[S]):
                 self._behind += [one for one in happened if one.seq > self._projected]
             if not more:
                 return
-            documents, more = await self._page()
+            documents, more = await self.journal.page(self.seq + 1)

@@ -7,7 +7,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -182,9 +181,7 @@ class System:
         self._tasks.spawn("sweep", self._sweep())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         late = await self.drain(0)
         if late:
             self._report("system.overstayed", {"who": late})
@@ -253,8 +250,7 @@ class System:
 
     def backoff(self, address: str) -> float:
         """Seconds before the address may wake: nothing after its first crash, then doubling."""
-        _, until = self._crashes.get(address, (0, 0.0))
-        return until - asyncio.get_running_loop().time()
+        return self._crashes.get(address, (0, 0.0))[1] - asyncio.get_running_loop().time()
 
     def gone(self, cell: Cell) -> None:
         """An activation has ended for good."""

@@ -29,8 +29,8 @@ ADDRESS = "counter:1"
 class LooseJournal(Journal):
     """Broken: positions need not join."""
 
-    async def page(self, after: int, begins: int, limit: int = PAGE) -> Page:
-        return list(await self.outside.log.read(self.address, after, limit)), False
+    async def page(self, begins: int, after: int | None = None, limit: int = PAGE) -> Page:
+        return await self.outside.log.read(self.address, begins - 1 if after is None else after, limit), False
 
 
 class GreedyJournal(Journal):
