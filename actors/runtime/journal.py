@@ -92,9 +92,9 @@ class Journal:
         return holder is not None
 
     async def page(self, begins: int, after: int | None = None, limit: int = PAGE) -> Page:
-        """Documents with `s > after` (else from `begins` on), the first at `begins` or before, each joining the one before; are there more?
+        """Documents with `s > after`, the first at `begins` or before, each joining the one before; are there more?
 
-        A gap is read once more, never skipped: then it is reported, and raises Unavailable.
+        Without `after` they begin at `begins`. A gap is read once more, never skipped: then it is reported, and raises Unavailable.
         """
         after = begins - 1 if after is None else after
         for _ in range(2):

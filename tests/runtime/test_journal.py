@@ -143,7 +143,7 @@ class TestReading:
     def test_a_gap_is_read_once_more_then_reported_and_refused(self) -> None:
         desk, mine, reports = journal(2, 2, 2)
         desk.log.hidden.add(3)
-        refusal = refused(mine.page(2, 3))
+        refusal = refused(mine.page(3))
         assert refusal.retry_after_ms == 5000
         assert reports.names == ["log.gap"]
         assert desk.log.reads == [2, 2]
@@ -159,14 +159,14 @@ class TestReading:
             return found
 
         desk.log.read = once  # type: ignore[method-assign]  # the second read sees what the first did not
-        documents, more = run_virtually(mine.page(2, 3))
+        documents, more = run_virtually(mine.page(3))
         assert ([one.s for one in documents], more) == ([3, 5], False)
         assert not reports.names
 
     def test_overlapping_documents_do_not_join(self) -> None:
         desk, mine, _ = journal(3, 2)
         desk.log.documents["a", 3] = document(3, 1)
-        documents, more = run_virtually(mine.page(0, 1))
+        documents, more = run_virtually(mine.page(1))
         assert ([one.s for one in documents], more) == ([1], True)
 
     def test_a_long_log_is_read_page_by_page(self) -> None:
