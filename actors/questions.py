@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.domain.actions import Action
+from actors.domain.goals import Goal
 from actors.domain.profile import Profile
 from actors.events import Recorded
 
@@ -59,6 +60,17 @@ class ShowProfile(msgspec.Struct, frozen=True):
 
 class Shown(msgspec.Struct, frozen=True):
     profile: Profile
+    seq: int
+
+
+class ShowGoal(msgspec.Struct, frozen=True):
+    """How does this goal stand? Answered with `GoalShown`; refused with NotFound."""
+
+    goal_id: str
+
+
+class GoalShown(msgspec.Struct, frozen=True):
+    goal: Goal
     seq: int
 
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from actors.runtime.envelope import Refused
+from transport.sentences import ENGLISH, sentence
 
 STATUS: Final[dict[str, HTTPStatus]] = {
     "invalid": HTTPStatus.BAD_REQUEST,
@@ -55,24 +56,24 @@ def new_trace() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-def error(refused: Refused, trace: str) -> dict[str, Any]:
+def error(refused: Refused, trace: str, language: str = ENGLISH) -> dict[str, Any]:
     """`{code, message, fields?, retry_after_ms?, trace_id, effect}`: in an ack, a `session.error`, a refused connect."""
-    return {"code": refused.code, "message": refused.message, **_rest(refused, trace)}
+    return {"code": refused.code, "message": sentence(refused, language), **_rest(refused, trace)}
 
 
-def ack(refused: Refused, trace: str) -> dict[str, Any]:
+def ack(refused: Refused, trace: str, language: str = ENGLISH) -> dict[str, Any]:
     """`{ok: false, error}`."""
-    return {"ok": False, "error": error(refused, trace)}
+    return {"ok": False, "error": error(refused, trace, language)}
 
 
-def problem(refused: Refused, trace: str) -> tuple[HTTPStatus, dict[str, Any]]:
+def problem(refused: Refused, trace: str, language: str = ENGLISH) -> tuple[HTTPStatus, dict[str, Any]]:
     """The status and the RFC 9457 object `{type, title, status, detail, code, …}`."""
     status = status_of(refused.code) or HTTPStatus.UNPROCESSABLE_ENTITY
     described = {
         "type": f"urn:lifebuddy:problem:{refused.code}",
         "title": status.phrase,
         "status": int(status),
-        "detail": refused.message,
+        "detail": sentence(refused, language),
         "code": refused.code,
     }
     return status, described | _rest(refused, trace)

@@ -53,6 +53,11 @@ class Conflict(Refused):
     message = "This does not fit with how things are now."
 
 
+class Precondition(Refused):
+    code = "precondition"
+    message = "This has changed since you read it."
+
+
 class RateLimited(Refused):
     code = "rate_limited"
     message = "That was a little too fast. Please wait a moment."

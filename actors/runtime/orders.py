@@ -13,12 +13,14 @@ class Order(msgspec.Struct, frozen=True):
     """A command with its author and the author's cid: the same cid again has no second effect.
 
     `occurred_at` is when its author did it, if that was before they could say so; it is no part of what a cid means.
+    With a `head` it is decided only while the log ends there; whoever decides refuses it otherwise.
     """
 
     by: str
     cid: str
     command: Any
     occurred_at: datetime | None = None
+    head: int | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from actors.domain.actions import OPEN
 from actors.domain.conversation import COACH
 from actors.domain.days import believed, local_day
 from actors.domain.profile import Profile
-from actors.domain.refusals import NotFound, UnknownCommand
+from actors.domain.refusals import NotFound, Precondition, UnknownCommand
 from actors.events import Recorded, recorded
 from actors.questions import (
     ActionsShown,
@@ -32,9 +32,11 @@ from actors.questions import (
     Attached,
     Detach,
     Events,
+    GoalShown,
     Missed,
     Renew,
     ShowActions,
+    ShowGoal,
     Shown,
     ShowProfile,
     TakeOps,
@@ -99,6 +101,8 @@ class Session(Journaled[State]):
 
     def decide(self, order: Order, stamp: Stamp) -> Decided:
         command = order.command
+        if order.head not in {None, self.seq}:
+            raise Precondition
         if self.state.profile is None and not isinstance(command, OpenAccount):
             raise NotFound
         decide = COMMANDS.get(type(command))
@@ -173,6 +177,11 @@ class Session(Journaled[State]):
         state = self.state
         return actions.Held(state.goals, state.owed, state.actions, self.tz, self.surroundings.actions_wait)
 
+    async def show_goal(self, message: ShowGoal) -> GoalShown:
+        if message.goal_id not in self.state.goals:
+            raise NotFound
+        return GoalShown(self.state.goals[message.goal_id], self.seq)
+
     async def show_actions(self, _: ShowActions) -> ActionsShown:
         """The newest first."""
         still_open = [action for action in self.state.actions.values() if action.state in OPEN]
@@ -234,6 +243,7 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     Detach: Session.detach,
     Missed: Session.missed,
     ShowProfile: Session.show,
+    ShowGoal: Session.show_goal,
     ShowActions: Session.show_actions,
     TakeOps: Session.take_ops,
     Lapsed: Session.expire,

@@ -10,7 +10,7 @@ from transport.contract import codes
 from transport.contract.codes import Problem
 from transport.contract.examples import ID, example
 from transport.contract.schemas import AT, Schema, Schemas
-from transport.rest.routes import Nothing, Route
+from transport.rest.routes import SELECT, Nothing, Route
 
 VERSION: Final = "1.0.0"
 ABOUT: Final = """\
@@ -37,6 +37,21 @@ _LANGUAGE: Final = {
 }
 
 
+_IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "An ETag: the change is made only on what the app has seen; else `precondition`.",
+    "schema": {"type": "string"},
+    "example": '"4f8a0c2d9be1437a5c60d21e"',
+}
+_FIELDS: Final = {
+    "name": SELECT,
+    "in": "query",
+    "schema": {"type": "string"},
+}
+_ONLY: Final = "Only these, with commas between: {}. Then the others are left out, required or not."
+
+
 def document(routes: Sequence[Route]) -> Schema:
     """The whole of it. Every answer there is stands in it, and every code."""
     schemas = Schemas([Problem, Id, *(kind for route in routes for kind in _types(route))])
@@ -52,7 +67,7 @@ def document(routes: Sequence[Route]) -> Schema:
         "components": {
             "schemas": schemas.components,
             "responses": _groups(routes),
-            "parameters": {"IdempotencyKey": _KEY, "AcceptLanguage": _LANGUAGE},
+            "parameters": {"IdempotencyKey": _KEY, "AcceptLanguage": _LANGUAGE, "IfMatch": _IF_MATCH},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             },
@@ -97,6 +112,10 @@ def _parameters(route: Route, schemas: Schemas) -> Iterator[Schema]:
     if route.query not in {None, Nothing}:
         for name, schema in schemas.fields(route.query).items():
             yield {"name": name, "in": "query", "schema": _without_null(schema)}
+    if route.selects:
+        yield _FIELDS | {"description": _ONLY.format(", ".join(sorted(route.selects)))}
+    if route.guarded:
+        yield {"$ref": "#/components/parameters/IfMatch"}
     yield {"$ref": "#/components/parameters/AcceptLanguage"}
     if route.method != "GET":
         yield {"$ref": "#/components/parameters/IdempotencyKey"}
@@ -114,7 +133,7 @@ def _responses(route: Route, schemas: Schemas) -> Schema:
 
 def _answer(kind: Any, media: str, schemas: Schemas) -> Schema:
     if kind is None:
-        return {"description": "Done."}
+        return {"description": "Nothing more to say."}
     example_of = {"example": example(kind)} if media == "application/json" else {}
     return {"description": "As asked.", "content": {media: {"schema": schemas.of(kind), **example_of}}}
 

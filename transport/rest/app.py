@@ -11,7 +11,7 @@ from aiohttp.http import HttpProcessingError
 from transport.rest import dev
 from transport.rest.doors import DOORS, Doors
 from transport.rest.middleware import chain
-from transport.rest.routes import mount
+from transport.rest.serving import mount
 from transport.rest.table import ROUTES
 
 _library: Final = logging.getLogger("aiohttp.server")

@@ -1,9 +1,11 @@
 """How REST handlers ask the caller's session and say what it answered."""
 
+import hashlib
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+import msgspec
+from aiohttp import hdrs, web
 
 from actors.commands import Command, Id
 from actors.domain.refusals import Invalid, NotFound
@@ -19,13 +21,37 @@ async def ask(request: web.Request, message: Any) -> Any:
     return await session.ask(message, timeout=doors.limits.ask, trace=request[TRACE])
 
 
-async def order(request: web.Request, command: Command, status: int = HTTPStatus.OK) -> web.Response:
-    """Have a command carried out for the caller; the answer of the command and the seq it left."""
-    accepted: Accepted = await ask(request, Order(request[IDENTITY].user_id, request[CID], command))
-    response = answer({**wire.pack(accepted.answer), "seq": accepted.seq}, status)
+async def order(
+    request: web.Request,
+    command: Command,
+    status: int = HTTPStatus.OK,
+    *,
+    head: int | None = None,
+    tagged: str | None = None,
+) -> web.Response:
+    """Have a command carried out for the caller; the answer of the command and the seq it left.
+
+    With a `head`, only while the caller's log ends there: else Precondition. `tagged` is the field the ETag is of.
+    """
+    accepted: Accepted = await ask(request, Order(request[IDENTITY].user_id, request[CID], command, head=head))
+    packed = wire.pack(accepted.answer)
+    response = answer({**packed, "seq": accepted.seq}, status)
+    if tagged is not None:
+        response.headers[hdrs.ETAG] = tag_of(packed[tagged])
     if accepted.repeated:
         response.headers["Idempotency-Replayed"] = "true"
     return response
+
+
+def tag_of(packed: Any) -> str:
+    """A strong ETag: another one for everything an app could see a difference in."""
+    return f'"{hashlib.blake2b(msgspec.json.encode(packed), digest_size=12).hexdigest()}"'
+
+
+def named(request: web.Request, header: str, tag: str) -> bool:
+    """Whether the header lists this tag, or any there is."""
+    listed = [one.strip() for value in request.headers.getall(header, ()) for one in value.split(",")]
+    return tag in listed or "*" in listed
 
 
 def answer(thing: object, status: int = HTTPStatus.OK) -> web.Response:

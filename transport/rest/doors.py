@@ -68,5 +68,6 @@ TRACE = web.RequestKey("trace", str)
 METER = web.RequestKey("meter", Meter)
 IDENTITY = web.RequestKey("identity", Identity)
 CID = web.RequestKey("cid", str)
+LANGUAGE = web.RequestKey("language", str)
 PAGE = web.RequestKey("page", str)
 """The origin of the page that asks, when there is one."""

@@ -10,9 +10,11 @@ from msgspec import Meta
 from actors.domain.goals import Goal, Status
 from actors.domain.refusals import NotFound
 from actors.ports import Page
-from transport.rest.asking import id_in_path
+from actors.questions import GoalShown, ShowGoal
+from transport.rest.asking import ask, id_in_path
 from transport.rest.doors import DOORS, IDENTITY
 from transport.rest.routes import Route, by_command
+from transport.rest.tags import Guard
 
 
 class GoalQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,14 +42,20 @@ async def get(request: web.Request) -> Goal:
     return goal
 
 
+async def read(request: web.Request) -> tuple[Goal, int]:
+    shown: GoalShown = await ask(request, ShowGoal(id_in_path(request)))
+    return shown.goal, shown.seq
+
+
+_GUARD: Final = Guard(read, "goal")
 ROUTES: Final = (
     Route("GET", "/v1/goals", "goal.list", list_, "The goals, newest first", query=GoalQuery, answer=GoalPage),
     by_command("POST", "/v1/goals", "goal.create", status=HTTPStatus.CREATED),
-    Route("GET", "/v1/goals/{goal_id}", "goal.get", get, "One goal", answer=Goal, refuses=(NotFound,)),
-    by_command("PATCH", "/v1/goals/{goal_id}", "goal.change"),
-    by_command("DELETE", "/v1/goals/{goal_id}", "goal.remove"),
-    by_command("POST", "/v1/goals/{goal_id}/move", "goal.move"),
-    by_command("POST", "/v1/goals/{goal_id}/progress", "goal.progress"),
-    by_command("POST", "/v1/goals/{goal_id}/complete", "goal.complete"),
-    by_command("POST", "/v1/goals/{goal_id}/reopen", "goal.reopen"),
+    Route("GET", "/v1/goals/{goal_id}", "goal.get", get, "One goal", answer=Goal, refuses=(NotFound,), tagged=True),
+    by_command("PATCH", "/v1/goals/{goal_id}", "goal.change", guard=_GUARD),
+    by_command("DELETE", "/v1/goals/{goal_id}", "goal.remove", guard=Guard(read)),
+    by_command("POST", "/v1/goals/{goal_id}/move", "goal.move", guard=_GUARD),
+    by_command("POST", "/v1/goals/{goal_id}/progress", "goal.progress", guard=_GUARD),
+    by_command("POST", "/v1/goals/{goal_id}/complete", "goal.complete", guard=_GUARD),
+    by_command("POST", "/v1/goals/{goal_id}/reopen", "goal.reopen", guard=_GUARD),
 )

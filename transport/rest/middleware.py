@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -20,9 +21,10 @@ from transport import problems, wire
 from transport.addresses import client_address
 from transport.asking import crash_site
 from transport.limits import Meter
-from transport.refusals import Forbidden, MethodNotAllowed, Unsupported
-from transport.rest.doors import CID, DOORS, IDENTITY, METER, PAGE, TRACE, Doors
-from transport.rest.routes import route_of
+from transport.refusals import Forbidden, MethodNotAllowed, NotAcceptable, Unsupported
+from transport.rest.doors import CID, DOORS, IDENTITY, LANGUAGE, METER, PAGE, TRACE, Doors
+from transport.rest.serving import route_of
+from transport.sentences import read_languages
 
 log = structlog.get_logger(__name__)
 
@@ -35,11 +37,12 @@ _HEADERS: Final = {
 }
 _PREFLIGHT: Final = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED: Final = "Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Trace-Id"
+_EXPOSED: Final = "Deprecation, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Trace-Id"
 _WRITING: Final = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH, hdrs.METH_DELETE})
+_NONE: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
 _BY_STATUS: Final[dict[int, type[Refused]]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge, 415: Unsupported}
 
 
@@ -83,16 +86,17 @@ def _measured(doors: Doors) -> Middleware:
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace id, turn whatever is raised into a problem, and add what every answer carries."""
     trace = request[TRACE] = problems.new_trace()
+    request[LANGUAGE] = read_languages(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
     meter = request[METER] = _meter(request)
     with structlog.contextvars.bound_contextvars(trace_id=trace, client=str(meter.address)):
         try:
             response = await handler(request)
         except Refused as refused:
-            response = _problem(refused, trace)
+            response = _problem(refused, request)
         except web.HTTPException as raised:
-            response = _of_library(raised, trace)
+            response = _of_library(raised, request)
         except (ConnectionError, web.RequestPayloadError):  # hung up or garbled in the middle of its body
-            response = _problem(Invalid(), trace)
+            response = _problem(Invalid(), request)
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
             response = _crashed(request, error)
     if not response.prepared:
@@ -110,12 +114,15 @@ def _complete(response: web.StreamResponse, request: web.Request) -> None:
     response.headers["X-Trace-Id"] = request[TRACE]
     if request[METER].standings:
         _tell_limits(response, request[METER].standings)
+    route = route_of(request)
+    if route is not None:
+        response.headers.update(route.farewell)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if PAGE in request:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request[PAGE]
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
-        response.headers[hdrs.VARY] = hdrs.ORIGIN
+        response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.ACCEPT_LANGUAGE}"
 
 
 def _tell_limits(response: web.StreamResponse, standings: Sequence[Standing]) -> None:
@@ -129,22 +136,25 @@ def _tell_limits(response: web.StreamResponse, standings: Sequence[Standing]) ->
 
 def _crashed(request: web.Request, error: Exception) -> web.StreamResponse:
     log.error("rest.failed", route=template_of(request), method=request.method, **crash_site(error))
-    return _problem(Crashed(effect="unknown"), request[TRACE])
+    return _problem(Crashed(effect="unknown"), request)
 
 
-def _of_library(raised: web.HTTPException, trace: str) -> web.StreamResponse:
-    """What aiohttp itself refuses with: no such path, no such method, a body too large."""
+def _of_library(raised: web.HTTPException, request: web.Request) -> web.StreamResponse:
+    """What aiohttp itself refuses with: no such path, no such method, a body too large. OPTIONS is told what there is."""
     if raised.status < 400:
         return raised
-    response = _problem(_BY_STATUS.get(raised.status, Invalid)(), trace)
+    response = _problem(_BY_STATUS.get(raised.status, Invalid)(), request)
+    if request.method == hdrs.METH_OPTIONS and raised.status == 405:
+        response = web.Response(status=204)
     if hdrs.ALLOW in raised.headers:
         response.headers[hdrs.ALLOW] = raised.headers[hdrs.ALLOW]
     return response
 
 
-def _problem(refused: Refused, trace: str) -> web.Response:
-    status, body = problems.problem(refused, trace)
+def _problem(refused: Refused, request: web.Request) -> web.Response:
+    status, body = problems.problem(refused, request[TRACE], request[LANGUAGE])
     response = web.Response(status=status, body=msgspec.json.encode(body), content_type="application/problem+json")
+    response.headers[hdrs.CONTENT_LANGUAGE] = request[LANGUAGE]
     if refused.retry_after_ms is not None:
         response.headers[hdrs.RETRY_AFTER] = str(math.ceil(refused.retry_after_ms / 1000))
     if isinstance(refused, RateLimited):
@@ -176,6 +186,9 @@ async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
     limits = request.app[DOORS].limits
     if (request.content_length or 0) > limits.body:
         raise TooLarge
+    route = route_of(request)
+    if route is not None and not _accepts(request, route.media):
+        raise NotAcceptable
     if request.body_exists:
         _check_content(request)
     try:
@@ -183,6 +196,14 @@ async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await handler(request)
     except TimeoutError:
         raise TimedOut(effect="unknown" if request.method in _WRITING else "none") from None
+
+
+def _accepts(request: web.Request, media: str) -> bool:
+    """Whether `Accept` lets in what the route answers (RFC 9110, 12.5.1); weights only matter where they are 0."""
+    accept = ",".join(request.headers.getall(hdrs.ACCEPT, ())) or "*/*"
+    kinds = {"*/*", media.partition("/")[0] + "/*", media}
+    ranges = (one.partition(";") for one in accept.lower().split(","))
+    return any(kind.strip() in kinds and not _NONE.search(weight) for kind, _, weight in ranges)
 
 
 def _check_content(request: web.Request) -> None:

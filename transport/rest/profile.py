@@ -15,6 +15,7 @@ from actors.questions import ActionsShown, ShowActions, Shown, ShowProfile
 from transport.rest.asking import ask
 from transport.rest.doors import DOORS, IDENTITY
 from transport.rest.routes import Route, by_command
+from transport.rest.tags import Guard
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -51,10 +52,15 @@ async def _all_goals(request: web.Request, user_id: str) -> list[Any]:
     return goals
 
 
+async def read(request: web.Request) -> tuple[Profile, int]:
+    shown: Shown = await ask(request, ShowProfile())
+    return shown.profile, shown.seq
+
+
 _MISSING: Final = (NotFound,)
 ROUTES: Final = (
-    Route("GET", "/v1/me", "profile.get", show, "Who I am", answer=Profile, refuses=_MISSING),
-    by_command("PATCH", "/v1/me", "profile.change"),
+    Route("GET", "/v1/me", "profile.get", show, "Who I am", answer=Profile, refuses=_MISSING, tagged=True),
+    by_command("PATCH", "/v1/me", "profile.change", guard=Guard(read, "profile")),
     Route(
         "GET",
         "/v1/me/snapshot",

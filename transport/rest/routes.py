@@ -2,23 +2,26 @@
 
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import date
-from functools import partial
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from http import HTTPStatus
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from aiohttp import hdrs, web
 
 from actors.commands import PUBLIC
+from actors.domain.refusals import Precondition
 from actors.runtime.envelope import Refused
-from transport import wire
 from transport.contract.promises import PROMISES, with_seq
 from transport.contract.schemas import without
-from transport.rest.asking import answer, ids_in_path, order
+from transport.rest.asking import ids_in_path, order
+from transport.rest.tags import Guard, order_as_seen
 
 _PLACE: Final = re.compile(r"{(\w+)}")
+SELECT: Final = "fields"
+"""The query's name for which fields of what is read an app wants."""
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Handler = Callable[..., Awaitable[object]]
 """A plain function of the request, then of the query and the body where the route has them; answers what is sent."""
@@ -34,7 +37,7 @@ class Route:
 
     `query` None: whatever it says is not looked at. `answer` None: 204 without a body. `opens_to` "user" asks for an
     access token; an API key with that `scope` may come here too. `deprecated` and `sunset` are told in headers.
-    `also` are answers with another status.
+    `also` are answers with another status. A `tagged` one has an ETag, and `guarded` ones heed If-Match.
     """
 
     method: Method
@@ -54,11 +57,33 @@ class Route:
     deprecated: date | None = None
     sunset: date | None = None
     also: Mapping[int, Any] = dataclasses.field(default_factory=dict)
+    tagged: bool = False
+    guarded: bool = False
+
+    @property
+    def farewell(self) -> Mapping[str, str]:
+        """What the answers of a route say that is left behind (RFC 9745, RFC 8594)."""
+        if self.deprecated is None:
+            return {}
+        said = {"Deprecation": f"@{int(_midnight(self.deprecated).timestamp())}"}
+        if self.sunset is not None:
+            said["Sunset"] = format_datetime(_midnight(self.sunset), usegmt=True)
+        return {**said, hdrs.LINK: '</docs>; rel="deprecation"; type="text/html"'}
+
+    @property
+    def selects(self) -> frozenset[str]:
+        """The names that `fields` may choose from: of each item in a list, else of what is answered."""
+        if self.method != hdrs.METH_GET or self.query is None or not _is_struct(self.answer):
+            return frozenset()
+        listed = next((field.type for field in msgspec.structs.fields(self.answer) if field.name == "items"), None)
+        shown = self.answer if listed is None else get_args(listed)[0]
+        return frozenset(shown.__struct_encode_fields__) if _is_struct(shown) else frozenset()
 
     @property
     def answers(self) -> Mapping[int, Any]:
         """What it answers when it does not refuse, by status; None is an answer without a body."""
-        return {HTTPStatus.NO_CONTENT if self.answer is None else self.status: self.answer, **self.also}
+        unchanged: dict[int, Any] = {HTTPStatus.NOT_MODIFIED: None} if self.tagged else {}
+        return {HTTPStatus.NO_CONTENT if self.answer is None else self.status: self.answer, **unchanged, **self.also}
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -66,8 +91,10 @@ class Route:
         return tuple(_PLACE.findall(self.path))
 
 
-def by_command(method: Method, path: str, name: str, *, status: int = HTTPStatus.OK) -> Route:
-    """A route that carries out the public command `name`.
+def by_command(
+    method: Method, path: str, name: str, *, status: int = HTTPStatus.OK, guard: Guard | None = None
+) -> Route:
+    """A route that carries out the public command `name`; with a guard, only on what `If-Match` says, if it says so.
 
     A name in the path is the command's field of that name; the others are the body, or the query of a DELETE.
     """
@@ -78,7 +105,10 @@ def by_command(method: Method, path: str, name: str, *, status: int = HTTPStatus
 
     async def carry_out(request: web.Request, given: msgspec.Struct | None = None) -> web.Response:
         fields = msgspec.structs.asdict(given) if given is not None else {}
-        return await order(request, command(**ids_in_path(request), **fields), status)
+        asked = command(**ids_in_path(request), **fields)
+        if guard is not None and hdrs.IF_MATCH in request.headers:
+            return await order_as_seen(request, asked, status, guard)
+        return await order(request, asked, status, tagged=guard.field if guard is not None else None)
 
     return dataclasses.replace(
         unbound,
@@ -87,44 +117,17 @@ def by_command(method: Method, path: str, name: str, *, status: int = HTTPStatus
         body=Nothing if in_query else rest,
         answer=with_seq(promise.answer),
         status=status,
-        refuses=promise.refuses,
+        refuses=(*promise.refuses, *([Precondition] if guard is not None else [])),
+        guarded=guard is not None,
     )
 
 
-Table = Mapping[tuple[str, str], Route]
-TABLE = web.AppKey("table", dict)
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
-def mount(application: web.Application, routes: Iterable[Route]) -> None:
-    """Serve these routes; GET answers HEAD too."""
-    table = application[TABLE] = dict[tuple[str, str], Route]()
-    for route in routes:
-        table[route.method, route.path] = route
-        application.router.add_route(route.method, route.path, partial(_serve, route))
-        if route.method == hdrs.METH_GET:
-            application.router.add_route(hdrs.METH_HEAD, route.path, partial(_serve, route))
-
-
-def route_of(request: web.Request) -> Route | None:
-    """The line of the table this request came by; None for what is no route of ours."""
-    resource = request.match_info.route.resource
-    if resource is None:
-        return None
-    method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
-    found: Route | None = request.app[TABLE].get((method, resource.canonical))
-    return found
-
-
-async def _serve(route: Route, request: web.Request) -> web.StreamResponse:
-    """Read what the route says, ask its handler, and send what that answers."""
-    given = []
-    if route.query is not None:
-        given.append((route.query, wire.read_query(route.query, request.query)))
-    given.append((route.body, wire.read(route.body, await request.read() or b"{}")))
-    answered = await route.handler(request, *(read for shape, read in given if shape is not Nothing))
-    if isinstance(answered, web.StreamResponse):
-        return answered
-    return web.Response(status=HTTPStatus.NO_CONTENT) if route.answer is None else answer(answered, route.status)
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 async def _nobody(_request: web.Request) -> None:
