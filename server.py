@@ -33,6 +33,7 @@ from config.settings import Settings, SettingsError, read_settings
 from storage.mongo.connect import NotAReplicaSet
 from storage.mongo.schema import TooNew
 from storage.opened import Storage, Where, opened
+from storage.s3.connect import S3Where
 from transport.opened import Behind
 from transport.opened import opened as doors
 from transport.passwords import read_words
@@ -85,8 +86,24 @@ def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage]:
         master_key=read_master_key(settings),
         ttl=settings.membership_ttl_seconds,
         every=settings.membership_refresh_seconds,
+        s3=_s3(settings),
     )
     return opened(where, report)
+
+
+def _s3(settings: Settings) -> S3Where | None:
+    """Files are optional: without an address there are none."""
+    if settings.s3_url is None:
+        return None
+    return S3Where(
+        url=settings.s3_url,
+        public_url=settings.s3_public_url,
+        region=settings.s3_region,
+        prefix=settings.s3_prefix,
+        origins=settings.allowed_origins,
+        key_id=settings.s3_key_id,
+        secret=settings.s3_secret.get_secret_value() if settings.s3_secret is not None else None,
+    )
 
 
 @asynccontextmanager
@@ -192,6 +209,8 @@ def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
         await storage.redis.ping()
 
     checks: dict[str, Check] = {"mongo": mongo, "redis": redis}
+    if storage.files is not None:
+        checks["s3"] = storage.files.check
     if inside.models.chain:
         checks["models"] = inside.models.check
     return checks

@@ -18,9 +18,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from config.production import unfit
+
 PREFIX = "LIFEBUDDY_"
 CONTAINER_SECRETS = Path("/run/secrets")
-EXAMPLE_SECRETS = re.compile(r"change-?me|example|secret|password|lifebuddy|12345", re.IGNORECASE)
 
 Network = IPv4Network | IPv6Network
 Words = Annotated[tuple[str, ...], NoDecode]
@@ -181,6 +182,17 @@ class Settings(BaseSettings):
         "as a file and shows it at `/dev/mail`; elsewhere no mail is sent.",
     )
 
+    s3_url: str | None = Field(
+        None,
+        description="Files: S3 or a server of its protocol; `https://s3.REGION.amazonaws.com` is Amazon's. Unset: "
+        "`scripts/run` starts one; elsewhere there are no files.",
+    )
+    s3_public_url: str | None = Field(None, description="How apps reach it by signed links. Unset: as the server does.")
+    s3_region: str = Field("us-east-1", description="Region that is signed for.")
+    s3_key_id: str | None = Field(None, description="Access key. Unset: the machine's own role is asked.")
+    s3_secret: SecretStr | None = Field(None, description="Secret of the access key.")
+    s3_prefix: str = Field("lifebuddy-", pattern=r"^[a-z0-9-]{0,40}$", description="Goes before each bucket's name.")
+
     membership_ttl_seconds: PositiveFloat = Field(10.0, description="A node silent for so long counts as gone.")
     membership_refresh_seconds: PositiveFloat = Field(3.0, description="How often a node says that it is there.")
     mailbox_bound: PositiveInt = Field(256, description="Messages waiting for one actor; more are `overloaded`.")
@@ -227,7 +239,8 @@ class Settings(BaseSettings):
     def _fits_together(self) -> Self:
         if self.membership_refresh_seconds * 2 > self.membership_ttl_seconds:
             raise ValueError(f"{PREFIX}MEMBERSHIP_REFRESH_SECONDS: is more than half of the time to live")
-        problems = _unfit_for_production(self) if self.profile == "production" else []
+        refused = unfit(self) if self.profile == "production" else {}
+        problems = [f"{variable(name)}: {why}" for name, why in refused.items()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -290,47 +303,6 @@ def _lines(failure: ValidationError) -> list[str]:
         name = place if place.isupper() else variable(place)
         lines.append(f"{name}: {text}" if place else text)
     return lines
-
-
-def _unfit_for_production(settings: Settings) -> list[str]:
-    refused = {
-        "mongo_url": "is not set" if settings.mongo_url is None else _example(settings.mongo_url),
-        "redis_url": "is not set" if settings.redis_url is None else _example(settings.redis_url),
-        "embedded": "a stand-in is not for production" if settings.embedded else "",
-        "llm_file": "a stand-in is not for production" if settings.llm_file else "",
-        "master_key": _no_master_key(settings),
-        "signing_keys": "is not set" if settings.signing_keys is None else "",
-        "origins": _unfit_origins(settings.origins),
-        "trusted_proxies": "say which proxies are in front, or `none`" if settings.trusted_proxies is None else "",
-        "openai_api_key": _example(settings.openai_api_key),
-        "smtp_url": _example(settings.smtp_url),
-        "app_url": "is not set: mails link to it" if settings.smtp_url and not settings.app_url else "",
-        "mail_from": "is not set" if settings.smtp_url and settings.mail_from.endswith(".invalid>") else "",
-        "fallback_api_key": _example(settings.fallback_api_key),
-        "log_exception_text": "would show private text" if settings.log_exception_text else "",
-    }
-    return [f"{variable(name)}: {why}" for name, why in refused.items() if why]
-
-
-def _no_master_key(settings: Settings) -> str:
-    if settings.master_key is None:
-        return "set it, or MASTER_KEY_FILE" if settings.master_key_file is None else ""
-    few = len(set(settings.master_key.get_secret_value())) < 8  # random ones have all 16 digits
-    return "is an example, not a secret" if few else ""
-
-
-def _unfit_origins(origins: tuple[str, ...]) -> str:
-    if not origins:
-        return "is not set"
-    return "`*` lets every site in" if any("*" in origin for origin in origins) else ""
-
-
-def _example(secret: SecretStr | None) -> str:
-    """Looks at the whole text, or at the pass word when it is a URL with one."""
-    text = "" if secret is None else secret.get_secret_value()
-    found = re.search(r"://[^/@]*:([^/@]*)@", text)
-    judged = found[1] if found else "" if "://" in text else text
-    return "is an example, not a secret" if EXAMPLE_SECRETS.search(judged) else ""
 
 
 def without_settings(environment: dict[str, str] | None = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Everything that remembers, opened together: MongoDB and Redis, and what of this node lives in them."""
+"""Everything that remembers, opened together: MongoDB, Redis and S3, and what of this node lives in them."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,12 +21,14 @@ from storage.redis import connect as redis
 from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
 from storage.redis.placement import RedisPlacement, placement
+from storage.s3.connect import S3Where
+from storage.s3.files import S3Files, files
 from storage.sealing import Sealing, Secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """Where the servers are, the key that wraps all others (32 bytes), and the seconds of this node's membership."""
+    """Where the servers are (`s3` None: there are no files), the key that wraps all others (32 bytes), and the seconds of this node's membership."""
 
     mongo_url: str = field(repr=False)
     mongo_database: str
@@ -34,6 +36,7 @@ class Where:
     master_key: bytes = field(repr=False)
     ttl: float
     every: float
+    s3: S3Where | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Storage:
     membership: Membership
     placement: RedisPlacement
     counters: RedisCounters
+    files: S3Files | None
 
 
 @asynccontextmanager
@@ -83,4 +87,5 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             membership=membership,
             placement=await enter(placement(client, membership, report)),
             counters=await enter(counters(client, secrets.digest, report)),
+            files=None if where.s3 is None else await enter(files(where.s3, report)),
         )

@@ -109,6 +109,15 @@ async def mail(settings: Settings, run: dict[str, Any]) -> list[Finding]:
     return [_asked("mail", state, await check_smtp(url), "set LIFEBUDDY_SMTP_URL to a mail server that answers")]
 
 
+async def files(settings: Settings, run: dict[str, Any]) -> list[Finding]:
+    url = run.get("variables", {}).get("LIFEBUDDY_S3_URL") or settings.s3_url
+    if url is None:
+        return [Finding("files", "off", fix="scripts/run starts SeaweedFS; set LIFEBUDDY_S3_URL for another S3")]
+    state = "real" if settings.s3_url else "stand-in"
+    health = await check_http(f"{url}/healthz") if state == "stand-in" else Health(why="")
+    return [_asked("files", state, health, "read DATA/seaweedfs/seaweedfs.log, or set LIFEBUDDY_S3_URL")]
+
+
 async def server(settings: Settings, run: dict[str, Any]) -> list[Finding]:
     if run:
         return [_asked("server", "real", await check_http(f"{run['server']}/readyz"), "read what the server logs")]
@@ -157,7 +166,7 @@ async def node(_: Settings, __: dict[str, Any]) -> list[Finding]:
     return [Finding("Node.js", state, version_of(Path(command[0])))]
 
 
-CHECKS: tuple[Check, ...] = (packages, mongodb, valkey, mail, model, server, secrets, disk, node)
+CHECKS: tuple[Check, ...] = (packages, mongodb, valkey, mail, files, model, server, secrets, disk, node)
 
 
 async def examine(settings: Settings) -> list[Finding]:

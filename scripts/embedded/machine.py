@@ -17,6 +17,7 @@ from scripts.embedded.local_ai import LocalAI
 from scripts.embedded.mongod import Mongod
 from scripts.embedded.ports import PortError, is_free
 from scripts.embedded.run_file import sole_run, write_run
+from scripts.embedded.seaweed import SeaweedFS
 from scripts.embedded.server_child import Server, preloaded_server
 from scripts.embedded.stack import Stack, embedded_stack
 from scripts.embedded.valkey import Valkey
@@ -124,7 +125,7 @@ async def _keep_up(stack: Stack, console: Console) -> None:
                 await _start_again(part.child, console)
 
 
-async def _start_again(child: Mongod | Valkey | LocalAI, console: Console) -> None:
+async def _start_again(child: Mongod | Valkey | SeaweedFS | LocalAI, console: Console) -> None:
     try:
         await child.start_again()
     except StartError as problem:

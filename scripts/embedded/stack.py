@@ -13,11 +13,13 @@ from rich.console import Console
 from config.settings import Settings, variable
 from scripts.embedded.ai import ollama
 from scripts.embedded.ai.consent import plan
-from scripts.embedded.binaries import Program
+from scripts.embedded.binaries import Program, ProgramMissingError
+from scripts.embedded.child import StartError
 from scripts.embedded.local_ai import LocalAI, come_up, local_ai
 from scripts.embedded.mail import mail_catcher
 from scripts.embedded.mongo import mongod
 from scripts.embedded.mongod import Mongod
+from scripts.embedded.seaweed import SeaweedFS, seaweed_server
 from scripts.embedded.valkey import Valkey, valkey_server
 
 Say = Callable[[str], None]
@@ -32,7 +34,7 @@ class Part:
     where: str
     note: str
     setting: str
-    child: Mongod | Valkey | LocalAI | None = None
+    child: Mongod | Valkey | SeaweedFS | LocalAI | None = None
 
 
 @dataclass
@@ -60,6 +62,7 @@ async def embedded_stack(settings: Settings, say: Say, *, models: bool = True) -
         await _timed(say, stack, _enter_mongo(opened, stack, settings))
         await _timed(say, stack, _enter_valkey(opened, stack, settings))
         await _enter_mail(opened, stack, settings)
+        await _enter_files(opened, stack, settings)
         await _enter_model(opened, stack, settings, models=models)
         stack.variables[variable("embedded")] = ",".join(part.name for part in stack.stand_ins)
         yield stack
@@ -97,6 +100,32 @@ async def _enter_mail(opened: AsyncExitStack, stack: Stack, settings: Settings) 
     url = await opened.enter_async_context(mail_catcher(settings.data / "mail"))
     note = "kept as files and shown at /dev/mail, delivered to nobody"
     stack.add(Part("mail", "stand-in", url, note, setting), **{setting: url})
+
+
+async def _enter_files(opened: AsyncExitStack, stack: Stack, settings: Settings) -> None:
+    """Comes up after ready; where its program does not run there are no files."""
+    setting = variable("s3_url")
+    if settings.s3_url is not None:
+        stack.add(Part("files", "real", shown(settings.s3_url), "", setting))
+        return
+    try:
+        server = await opened.enter_async_context(seaweed_server(settings.data / "seaweedfs"))
+    except ProgramMissingError as missing:
+        stack.add(Part("files", "off", "", str(missing), setting))
+        return
+    note = f"SeaweedFS {server.program.version}, comes up after ready"
+    stack.add(Part("files", "stand-in", server.url, note, setting, server), **server.variables)
+    stack.later["files"] = partial(_start_later, server)
+
+
+async def _start_later(server: SeaweedFS, console: Console) -> None:
+    began = time.monotonic()
+    try:
+        await server.start_again()
+    except StartError as problem:
+        console.print(f"[red]files: {problem}[/]")
+    else:
+        console.print(f"files: SeaweedFS started in {time.monotonic() - began:.1f} s")
 
 
 async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings, *, models: bool) -> None:

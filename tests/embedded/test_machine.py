@@ -18,7 +18,7 @@ from scripts.embedded.ports import held_port
 from scripts.left_behind import marked
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["mongodb", "valkey", "mail", "model"]
+PARTS = ["mongodb", "valkey", "mail", "files", "model"]
 PROGRAM = f"""
 from pathlib import Path
 from scripts.embedded import server_child
