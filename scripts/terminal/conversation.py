@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from scripts.terminal.account import Account, RefusalError
+from scripts.terminal.actions import WORDS, Actions
 from scripts.terminal.screen import HELP, Screen
 from scripts.terminal.speech import Speech, printable
 from scripts.terminal.talk import Show, Talk
@@ -85,24 +86,28 @@ class Lines:
 
 
 class Conversation:
-    """A person at a terminal. The prompt comes back when the coach has said everything."""
+    """A person at a terminal. The prompt comes back when the coach has said everything.
 
-    def __init__(self, account: Account, talk: Talk, screen: Screen) -> None:
+    Before it stands what the coach did, and the proposal that a `y` or an `n` would be about.
+    """
+
+    def __init__(self, account: Account, talk: Talk, screen: Screen, actions: Actions) -> None:
         self._account = account
         self._talk = talk
         self._screen = screen
+        self._actions = actions
         self._pending: set[asyncio.Future[dict[str, Any]]] = set()
         self._leaving = False
 
     async def run(self, lines: Lines) -> None:
-        self._screen.prompt()
+        self._prompt()
         while not self._leaving and (line := await lines.next()) is not None:
             try:
                 await self._take(line.strip())
             except RefusalError as refusal:
                 self._screen.tell(str(refusal), "red")
             if not self._pending and not self._leaving:
-                self._screen.prompt()
+                self._prompt()
         if self._pending and not self._leaving:  # the end of the input is not the end of the reply
             await asyncio.wait(self._pending, timeout=REPLY_WITHIN)
 
@@ -113,17 +118,44 @@ class Conversation:
     async def _take(self, line: str) -> None:
         if line.startswith("/"):
             await COMMANDS.get(line.split(maxsplit=1)[0], Conversation.help)(self)
+        elif line.lower() in WORDS and self._actions.asked is not None:
+            await self._say(WORDS[line.lower()], self._actions.asked[0])
         elif line:
-            self._screen.mine.add(line)
-            reply = await self._talk.send(line)
-            if not reply.done():
-                self._pending.add(reply)
-                reply.add_done_callback(self._answered)
+            await self._send(line)
+
+    async def _send(self, line: str) -> None:
+        self._screen.mine.add(line)
+        reply = await self._talk.send(line)
+        if not reply.done():
+            self._pending.add(reply)
+            reply.add_done_callback(self._answered)
 
     def _answered(self, reply: asyncio.Future[dict[str, Any]]) -> None:
         self._pending.discard(reply)
         if not self._pending:
-            self._screen.prompt()
+            self._prompt()
+
+    def acted(self, event: dict[str, Any]) -> None:
+        """Shown at once, unless the coach is speaking."""
+        self._actions.happened(event)
+        if not self._pending:
+            self._prompt()
+
+    def _prompt(self) -> None:
+        for line in self._actions.news:
+            self._screen.tell(line)
+        self._actions.news.clear()
+        if self._actions.asked is not None:
+            self._screen.tell(f"{self._actions.asked[1]}?  y / n", "yellow")
+        self._screen.prompt()
+
+    async def _say(self, word: str, action_id: str) -> None:
+        try:
+            await self._talk.say(word, action_id)
+        except RefusalError as refusal:
+            if refusal.code.startswith(("action.", "not_found")):
+                self._actions.forget(action_id)
+            raise
 
     async def stop(self) -> None:
         await self._talk.stop()
@@ -133,6 +165,12 @@ class Conversation:
 
     async def history(self) -> None:
         self._screen.history((await self._account.read("/v1/chat/messages", limit="20"))["items"])
+
+    async def undo(self) -> None:
+        if self._actions.undoable is None:
+            self._screen.tell("There is nothing to undo.")
+        else:
+            await self._say("action.undo", self._actions.undoable)
 
     async def help(self) -> None:
         self._screen.tell(HELP)
@@ -144,6 +182,7 @@ class Conversation:
 COMMANDS: dict[str, Callable[[Conversation], Awaitable[None]]] = {
     "/goals": Conversation.goals,
     "/history": Conversation.history,
+    "/undo": Conversation.undo,
     "/stop": Conversation.stop,
     "/quit": Conversation.leave,
 }
@@ -154,8 +193,11 @@ async def converse(account: Account, console: Console) -> int:
     loop = asyncio.get_running_loop()
     screen = Screen(console)
     screen.tell(HELP)
+    actions = Actions()
     async with connected(account, screen.delta, screen.message) as talk:
-        lines, conversation = Lines(loop), Conversation(account, talk, screen)
+        lines, conversation = Lines(loop), Conversation(account, talk, screen, actions)
+        actions.know((await account.read("/v1/actions"))["items"])
+        talk.on_action = conversation.acted
         loop.add_signal_handler(signal.SIGINT, lambda: lines.put(conversation.interrupt()))
         talk.ended.add_done_callback(lambda _: lines.put(None))
         await conversation.run(lines)

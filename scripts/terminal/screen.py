@@ -9,7 +9,7 @@ from rich.text import Text
 
 from scripts.terminal.speech import Speech, printable
 
-HELP = "/goals  /history  /stop (or Ctrl-C: the coach)  /quit"
+HELP = "/goals  /history  /undo  /stop (or Ctrl-C: the coach)  /quit"
 
 
 class Screen:

@@ -19,11 +19,12 @@ Show = Callable[[dict[str, Any]], None]
 
 
 class Talk:
-    """Comes back by itself after a break, with what was missed. `on_delta` and `on_message` are told what to show."""
+    """Comes back by itself after a break, with what was missed. `on_delta`, `on_message` and `on_action` are told what to show."""
 
     def __init__(self, account: Account, on_delta: Show, on_message: Show) -> None:
         self.on_delta = on_delta
         self.on_message = on_message
+        self.on_action: Show | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._account = account
         self._seq: int | None = None
@@ -56,6 +57,10 @@ class Talk:
         """Whatever the coach still owes. Raises RefusalError."""
         for reply_id in [reply_id for reply_id, reply in self._finished.items() if not reply.done()]:
             await self._call("chat.stop", {"cid": uuid7(datetime.now(UTC)), "message_id": reply_id})
+
+    async def say(self, word: str, action_id: str) -> None:
+        """The person's word on an action, such as `action.confirm`. Raises RefusalError."""
+        await self._call(word, {"cid": uuid7(datetime.now(UTC)), "action_id": action_id})
 
     def check(self) -> None:
         """Raises RefusalError when the server has ended the conversation for good."""
@@ -91,6 +96,8 @@ class Talk:
         if self._seq is not None and event["seq"] <= self._seq:
             return
         self._seq = event["seq"]
+        if event["type"].startswith("action.") and self.on_action is not None:
+            self.on_action(event)
         if event["type"] != "message.added":
             return
         message = event["data"]
