@@ -19,14 +19,15 @@ from redis.exceptions import RedisError
 
 from actors import clock
 from actors.directory import Directory
-from actors.domain.rate_limit import CHAT_SEND
+from actors.domain.rate_limit import CHAT_SEND, REPLIES
 from actors.events import TYPES, UPCASTS
 from actors.runtime.codec import Codec
 from actors.runtime.journal import Outside
 from actors.runtime.owned import owned
 from actors.runtime.system import Limits, System
 from actors.session.actor import Session
-from actors.session.surroundings import Surroundings
+from actors.session.budget import budget
+from actors.session.surroundings import Prompts, Surroundings
 from config.keys import read_master_key, read_signing_keys
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings
@@ -123,8 +124,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(models_opened(settings))
         outbox = LocalOutbox()
-        limit = CHAT_SEND.scaled(settings.limits_scale)
-        around = Surroundings(outbox, models.chain, _text("prompts/coach.md"), storage.log_id, limit)
+        around = _surroundings(settings, outbox, models, storage.log_id)
         system = System(
             lambda address: Session(address, outside, around),
             placement=storage.placement,
@@ -193,6 +193,19 @@ async def _drain(storage: Storage, inside: Inside, gateway: Gateway, readiness: 
     if late:
         log.warning("drain.overstayed", who=late)
     await gateway.close_all("draining", over=SOCKETS_SECONDS)
+
+
+def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_id: str) -> Surroundings:
+    coach, summary = _text("prompts/coach.md"), _text("prompts/summary.md")
+    return Surroundings(
+        outbox,
+        models.chain,
+        Prompts(coach, summary, budget(settings.context_budget, coach)),
+        log_id,
+        CHAT_SEND.scaled(settings.limits_scale),
+        REPLIES.scaled(settings.limits_scale),
+        daily_tokens=settings.daily_tokens,
+    )
 
 
 def _text(name: str) -> str:

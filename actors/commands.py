@@ -147,6 +147,16 @@ class FinishReply(Command, frozen=True):
     state: MessageState
     answered_by: str
     problem: str | None = None
+    tokens: int = 0
+    """What it cost, by the providers' count or by estimate."""
+
+
+class KeepSummary(Command, frozen=True):
+    """What the conversation came to up to the user's message at seq `through`; only its session sends this."""
+
+    text: Annotated[str, private(min_length=1, max_length=10_000)]
+    through: int
+    tokens: int = 0
 
 
 PUBLIC: dict[str, type[Command]] = {
@@ -172,4 +182,5 @@ NAMES: dict[type[Command], str] = {
     ExpireAction: "action.expire",
     CallTool: "reply.tool",
     FinishReply: "reply.finish",
+    KeepSummary: "summary.keep",
 }

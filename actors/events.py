@@ -120,6 +120,16 @@ class MessageAdded(Event, frozen=True):
     reply_id: str | None = None
     problem: str | None = None
     attachments: tuple[str, ...] = ()
+    tokens: int = 0
+
+
+class SummaryMade(Event, frozen=True):
+    """The coach's own notes on the conversation up to the user's message at seq `through`; newer ones replace them."""
+
+    type = "summary.made"
+    text: PrivateText
+    through: int
+    tokens: int = 0
 
 
 class ToolUsed(Event, frozen=True):
@@ -192,6 +202,7 @@ TYPES: dict[str, type[Event]] = {
         GoalReopened,
         GoalRemoved,
         MessageAdded,
+        SummaryMade,
         ToolUsed,
         ReplyRetried,
         ActionProposed,

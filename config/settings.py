@@ -148,6 +148,16 @@ class Settings(BaseSettings):
         description="A provider that failed three times in a row is left alone for so long, then tried once; "
         "after each trial that fails twice as long.",
     )
+    context_tokens: PositiveInt | None = Field(
+        None,
+        ge=1500,
+        description="Tokens of a prompt: instructions, goals, summary and recent turns; tools and the answer come on top. "
+        "Unset: 12,000 for OpenAI's own, 3,000 elsewhere, fit for a small local model.",
+    )
+    daily_tokens: PositiveInt = Field(
+        1_000_000,
+        description="Tokens of language models a user has on a local day, read and written; then the offline coach answers.",
+    )
     llm_file: Path | None = Field(
         None,
         description="A GGUF file that `scripts/run` serves on loopback as the model. Refused in production.",
@@ -249,6 +259,10 @@ class Settings(BaseSettings):
     def allowed_origins(self) -> tuple[str, ...]:
         own = (f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}")
         return self.origins or (() if self.profile == "production" else own)
+
+    @property
+    def context_budget(self) -> int:
+        return self.context_tokens or (3_000 if self.openai_base_url else 12_000)
 
     @property
     def secrets_directory(self) -> Path:

@@ -1,6 +1,6 @@
 """What a conversation is made of: messages, and the reply that is owed for one."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -48,6 +48,27 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str | None = None
     problem: str | None = None
     attachments: tuple[str, ...] = ()
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What the conversation came to up to the user's message at seq `through`, the answer to it included."""
+
+    text: PrivateText
+    through: int
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Tokens of language models on the newest local day on which there were any."""
+
+    day: date
+    tokens: int = 0
+
+    def with_more(self, day: date, tokens: int) -> "Spent":
+        """After so many more on that day; a day that lies before the newest counts as that one."""
+        return Spent(day, tokens) if day > self.day else Spent(self.day, self.tokens + tokens)
+
+    def on(self, day: date) -> int:
+        return self.tokens if day <= self.day else 0
 
 
 class ToolStep(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from actors.commands import (
     DeclineAction,
     ExpireAction,
     FinishReply,
+    KeepSummary,
     OpenAccount,
     RetryReply,
     SendMessage,
@@ -52,10 +53,13 @@ from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
 from actors.session.expiry import AGAIN, Expiry, Lapsed, lapsed
+from actors.session.prompt import Seen
+from actors.session.rolling_summary import NAME as SUMMARY
+from actors.session.rolling_summary import RollingSummary, Summarise
 from actors.session.rows import rows
 from actors.session.state import FOLD_VERSION, State, apply, shown
 from actors.session.surroundings import Surroundings
-from actors.work import accounts, actions, chat, goals, profile
+from actors.work import accounts, actions, chat, goals, profile, rolling_summary
 
 Decide = Callable[["Session", Any, Stamp, str], Decided]
 
@@ -67,6 +71,7 @@ COMMANDS: dict[type[Command], Decide] = {
     RetryReply: lambda me, command, stamp, by: me.retry(command, stamp, by),
     CallTool: lambda me, command, stamp, _: actions.use_tool(me.held(), command, stamp),
     FinishReply: lambda me, command, stamp, _: chat.finish_reply(me.state.owed, command, stamp),
+    KeepSummary: lambda me, command, stamp, _: rolling_summary.keep(me.state.summary, command, stamp),
     ConfirmAction: lambda me, command, stamp, _: actions.confirm(me.held(), command, stamp),
     DeclineAction: lambda me, command, stamp, _: actions.decline(me.held(), command, stamp),
     UndoAction: lambda me, command, stamp, _: actions.undo(me.held(), command, stamp),
@@ -87,6 +92,7 @@ class Session(Journaled[State]):
         super().__init__(address, outside)
         self.surroundings = surroundings
         self.answering = Answering(self)
+        self.summary = RollingSummary(self)
         self._devices = Devices()
         self._expiry = Expiry()
         self._chat_due = rate_limit.FULL
@@ -121,10 +127,12 @@ class Session(Journaled[State]):
 
     def settle(self) -> None:
         self.answering.settle()
+        self.summary.settle()
         self._expiry.settle(self.me, self.state.actions.values(), self.outside.timers.now())
 
     async def stopped(self) -> None:
         self._expiry.close()
+        self.summary.close()
 
     def idle(self) -> bool:
         return super().idle() and not self._devices and not self.state.owed
@@ -144,6 +152,18 @@ class Session(Journaled[State]):
     def shown(self) -> Profile | None:
         """The profile as its user sees it today."""
         return shown(self.state, self.today())
+
+    def seen(self) -> Seen:
+        """What a prompt is made from. Raises NotFound before the account was opened."""
+        mine, state = self.shown(), self.state
+        if mine is None:
+            raise NotFound
+        return Seen(mine, state.goals.values(), state.history, self.today(), state.summary)
+
+    def may_ask_models(self) -> bool:
+        """Whether the user has tokens left today."""
+        most = self.surroundings.daily_tokens
+        return most is None or self.state.spent.on(self.today()) < most
 
     # Devices.
 
@@ -229,8 +249,9 @@ class Session(Journaled[State]):
 
     def stop_reply(self, command: StopReply, stamp: Stamp) -> Decided:
         """What follows the commit ends the reply; should the append fail, it goes on as if nothing had been asked."""
-        said = self.answering.said_of(chat.owed_reply(self.state.owed, command).reply_id)
-        return chat.stopped(self.state.owed, command, said, stamp, self.answering.answered_by)
+        answering, reply_id = self.answering, chat.owed_reply(self.state.owed, command).reply_id
+        said, tokens = answering.said_of(reply_id), answering.cost_of(reply_id)
+        return chat.stopped(self.state.owed, command, said, stamp, answering.answered_by, tokens)
 
 
 async def _woken(_: Session, __: Wake) -> None:
@@ -250,6 +271,9 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     Wake: _woken,
     Said: lambda me, message: me.answering.push_said(message),
     UseTool: lambda me, message: me.answering.use_tool(message),
-    ChildEnded: lambda me, message: me.answering.child_ended(message),
+    Summarise: lambda me, message: me.summary.begin(message),
+    ChildEnded: lambda me, message: (me.summary.ended if message.name == SUMMARY else me.answering.child_ended)(
+        message
+    ),
 }
 """What happens on any other message."""

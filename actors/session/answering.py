@@ -1,15 +1,14 @@
 """The one reply in hand: begun when it is owed, pushed as it is said, committed when it ends, made again if it must be."""
 
 import asyncio
-from datetime import date
 from functools import partial
 from typing import Final, Protocol
 
 import structlog
 
 from actors.commands import CallTool, FinishReply
+from actors.domain import rate_limit
 from actors.domain.conversation import COACH, OFFLINE, OwedReply
-from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
@@ -17,9 +16,10 @@ from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session import replies
-from actors.session.desk import Desk, Said, UseTool
+from actors.session.budget import cost
+from actors.session.desk import Chosen, Desk, Said, UseTool
 from actors.session.problems import GAP, apology
-from actors.session.prompt import Seen
+from actors.session.prompt import Seen, turns
 from actors.session.state import State
 from actors.session.surroundings import Surroundings
 from actors.work import tools
@@ -43,9 +43,9 @@ class Host(Protocol):
 
     async def accept(self, order: Order) -> Accepted: ...
 
-    def shown(self) -> Profile | None: ...
+    def seen(self) -> Seen: ...
 
-    def today(self) -> date: ...
+    def may_ask_models(self) -> bool: ...
 
 
 class Answering:
@@ -57,6 +57,7 @@ class Answering:
         self._in_hand: OwedReply | None = None
         self._finished: FinishReply | None = None
         self._failures = 0
+        self._reply_due = rate_limit.FULL
 
     @property
     def answered_by(self) -> str:
@@ -68,16 +69,24 @@ class Answering:
         """What has been said of a reply so far."""
         return self._said if self._is_in_hand(reply_id) else ""
 
+    def cost_of(self, reply_id: str) -> int:
+        """What a reply has cost so far, by estimate; nothing before it has said anything."""
+        said, prompts = self.said_of(reply_id), self._host.surroundings.prompts
+        if not said or self._by == OFFLINE:
+            return 0
+        return cost(turns(prompts.coach, *self._see(reply_id), prompts.budget), said)
+
     def settle(self) -> None:
         """Begin what is owed, if nothing is in hand; fall silent if what is in hand is owed no more."""
         host = self._host
         if self._in_hand is not None and self._in_hand.reply_id not in host.state.owed:
             self._fall_silent()
-        if not host.state.owed or self._in_hand is not None or _PAUSE in host.children:
+        if not host.state.owed or self._in_hand is not None or _PAUSE in host.children or self._is_early():
             return
         reply = self._in_hand = next(iter(host.state.owed.values()))
         around = host.surroundings
-        desk = Desk(reply, host.me, around.models, around.system_prompt, partial(self._see, reply.reply_id))
+        chosen = Chosen(around.models) if host.may_ask_models() else Chosen((), "budget")
+        desk = Desk(reply, host.me, chosen, around.prompts, partial(self._see, reply.reply_id))
         host.children.spawn(reply.reply_id, replies.answer(reply, desk))
 
     def catch_up(self, connection: str) -> None:
@@ -120,11 +129,20 @@ class Answering:
         return self._in_hand is not None and self._in_hand.reply_id == reply_id
 
     def _see(self, reply_id: str) -> tuple[Seen, OwedReply]:
-        host = self._host
-        mine = host.shown()
-        if mine is None or reply_id not in host.state.owed:
+        owed = self._host.state.owed
+        if reply_id not in owed:
             raise NotFound
-        return Seen(mine, host.state.goals.values(), host.state.history, host.today()), host.state.owed[reply_id]
+        return self._host.seen(), owed[reply_id]
+
+    def _is_early(self) -> bool:
+        """Whether the next reply would be one too many a minute; it is begun as soon as it is not."""
+        limit, now = self._host.surroundings.reply_limit, asyncio.get_running_loop().time()
+        early = rate_limit.wait(limit, self._reply_due, now)
+        if early:
+            self._pause(early)
+        else:
+            self._reply_due = rate_limit.taken(limit, self._reply_due, now)
+        return early > 0
 
     def _fall_silent(self) -> None:
         if self._in_hand is not None:
@@ -154,10 +172,11 @@ class Answering:
         else:
             self._failures = 0
 
-    def _pause(self) -> None:
+    def _pause(self, seconds: float | None = None) -> None:
         host = self._host
         if host.stopping is None and _PAUSE not in host.children:
-            host.children.spawn(_PAUSE, asyncio.sleep(AGAIN_AFTER * 2 ** min(self._failures, 5)))
+            again = AGAIN_AFTER * 2 ** min(self._failures, 5)
+            host.children.spawn(_PAUSE, asyncio.sleep(again if seconds is None else seconds))
 
 
 def _bug(error: BaseException | None) -> BaseException | None:

@@ -8,6 +8,7 @@ from actors.domain.conversation import OwedReply
 from actors.ports import LanguageModel, Tool, ToolCall, Turn
 from actors.runtime.ref import Ref
 from actors.session.prompt import Seen, turns
+from actors.session.surroundings import Prompts
 from actors.work import offline, tools
 
 TOOL_TIMEOUT = 15.0
@@ -30,20 +31,29 @@ class UseTool(msgspec.Struct, frozen=True):
     call: ToolCall
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """Who is asked, and why nobody is although there are models."""
+
+    models: Sequence[LanguageModel]
+    withheld: str | None = None
+
+
 class Desk:
     """`replies.Desk` for one owed reply; `see` gives the state's slices as they are now."""
 
-    def __init__(self, reply: OwedReply, me: Ref, models: Sequence[LanguageModel], system: str, see: See) -> None:
-        self.models = models
+    def __init__(self, reply: OwedReply, me: Ref, chosen: Chosen, prompts: Prompts, see: See) -> None:
+        self.models = chosen.models
+        self.withheld = chosen.withheld
+        self.budget = prompts.budget
         self.tools: Sequence[Tool] = tools.TOOLS
         self._reply = reply
         self._me = me
-        self._system = system
+        self._system = prompts.coach
         self._see = see
 
     def turns(self) -> list[Turn]:
         seen, reply = self._see()
-        return turns(self._system, seen, reply)
+        return turns(self._system, seen, reply, self.budget)
 
     def offline(self, problem: str | None) -> str:
         seen, reply = self._see()

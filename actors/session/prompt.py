@@ -1,4 +1,10 @@
-"""What the model reads for one reply: instructions, the conversation so far, what is known, the newest message."""
+"""What the model reads for one reply, within a budget of tokens.
+
+In this order: the constant instructions; the notes on the older conversation; the turns since, word for word; what is
+known right now (the person, what is pinned once there is such a thing, the goals); the newest message. The turns grow
+at their end alone, so that a provider's cache of the prefix holds from one reply to the next; only a new summary, or
+without one a cut in big steps, begins another prefix.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -6,17 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
-from actors.domain.conversation import COACH, HISTORY, Message, OwedReply
+from actors.domain.conversation import COACH, HISTORY, OFFLINE, Message, OwedReply, Summary
 from actors.domain.goals import Goal
 from actors.domain.profile import Profile
 from actors.ports import ToolCall, Turn
+from actors.session.budget import PER_TURN, Budget, shortened, tokens
 from actors.session.problems import without_apology
 
-HISTORY_CHARACTERS: Final = 16_000
-"""How much of the conversation before the newest message is given, about 4,000 tokens."""
-DIGEST_CHARACTERS: Final = 6_000
-RESULT_CHARACTERS: Final = 12_000
-_BLOCK: Final = 32
+_BLOCK: Final = 16
+_NAME: Final = 30
 _ESCAPED: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<\x85\u2028\u2029"}
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -28,59 +32,101 @@ class Seen(msgspec.Struct, frozen=True):
     goals: Iterable[Goal]
     messages: Sequence[Message]
     today: date
+    summary: Summary | None = None
 
 
-class _Exchange(msgspec.Struct):
+class Exchange(msgspec.Struct):
     """A message of the user and what the coach said to it."""
 
     asked: Message
     said: list[str]
 
     @property
-    def size(self) -> int:
-        return len(self.asked.text) + sum(map(len, self.said))
-
-    @property
     def block(self) -> int:
         return self.asked.seq // _BLOCK
 
+    def told(self, budget: Budget) -> list[Turn]:
+        """As it stands in every later prompt."""
+        asked = Turn("user", shortened(self.asked.text, budget.turn))
+        return [asked, *(Turn("assistant", shortened(text, budget.turn)) for text in self.said)]
 
-def turns(system: str, seen: Seen, reply: OwedReply, *, budget: int = HISTORY_CHARACTERS) -> list[Turn]:
-    """The prompt for an owed reply; equal arguments give equal turns.
+    def size(self, budget: Budget) -> int:
+        return sum(tokens(turn.text) + PER_TURN for turn in self.told(budget))
 
-    The system text is constant and old turns keep their wording, so that a provider's prefix cache holds. What changes
-    from turn to turn stands right before the newest message. Steps the reply has already taken follow it.
+
+def turns(system: str, seen: Seen, reply: OwedReply, budget: Budget) -> list[Turn]:
+    """The prompt for an owed reply; equal arguments give equal turns. Steps the reply has already taken come last.
+
     `seen.messages` has to hold the message that is answered; what came after it is left out.
     """
-    *earlier, newest = _exchanges(seen.messages, reply.message_id)
-    talk = [turn for exchange in _kept(earlier, budget, full=len(seen.messages) >= HISTORY) for turn in _told(exchange)]
-    talk.append(Turn("user", f"{known(seen)}\n\n{newest.asked.text}"))
-    return [Turn("system", system), *_alternating(talk), *_taken(reply)]
+    newest = next(message for message in seen.messages if message.id == reply.message_id)
+    asked = shortened(newest.text, budget.newest + budget.recent)
+    room = budget.recent - max(0, tokens(asked) - budget.newest)
+    earlier = [one for one in unsummarised(seen.messages, seen.summary) if one.asked.seq < newest.seq]
+    talk = _talk(earlier, seen, budget, room)
+    talk.append(Turn("user", f"{known(seen, budget)}\n\n{asked}"))
+    return [Turn("system", system), *_alternating(talk), *_taken(reply, budget)]
 
 
-def known(seen: Seen) -> str:
+def recap(system: str, instruction: str, seen: Seen, budget: Budget) -> list[Turn]:
+    """The prompt for a new summary: that of a reply up to its last turn, whose cached prefix it shares."""
+    talk = _talk(unsummarised(seen.messages, seen.summary), seen, budget, budget.recent)
+    return [Turn("system", system), *_alternating([*talk, Turn("user", instruction)])]
+
+
+def known(seen: Seen, budget: Budget) -> str:
     """The delimited block of data: the date, the person, their open goals, as JSON in which no text can end it."""
     goals = sorted((goal for goal in seen.goals if goal.status == "open"), key=lambda goal: goal.id)
     goals.sort(key=lambda goal: goal.updated_at, reverse=True)
+    room = budget.known - tokens(_json(_person(seen, len(goals), len(goals)))) - 2 * PER_TURN
     lines: list[str] = []
-    room = DIGEST_CHARACTERS
     for goal in goals:
         line = _json(_digest(goal))
-        room -= len(line)
+        room -= tokens(line)
         if room < 0:
             break
         lines.append(line)
-    person = {
+    person = _person(seen, len(goals), len(goals) - len(lines))
+    return "\n".join(["<known>", _json(person), *lines, "</known>"])
+
+
+def unsummarised(messages: Sequence[Message], summary: Summary | None) -> list[Exchange]:
+    """What was said to the coach since the summary, each answer with its question.
+
+    Questions may pile up while an answer is made; in seq order two questions would be followed by two answers.
+    """
+    through = summary.through if summary is not None else 0
+    talk = [message for message in messages if message.thread == COACH and message.seq > through]
+    exchanges = {message.id: Exchange(message, []) for message in talk if message.role == "user"}
+    for message in talk:
+        text = _said(message) if message.role == "coach" else ""
+        exchange = exchanges.get(message.reply_to or "")
+        if text and exchange is not None:
+            exchange.said.append(text)
+    return list(exchanges.values())
+
+
+def _person(seen: Seen, goals: int, not_shown: int) -> dict[str, Any]:
+    return {
         "today": seen.today,
         "weekday": _WEEKDAYS[seen.today.weekday()],
-        "name": seen.profile.name,
+        "name": shortened(seen.profile.name, _NAME),
         "language": seen.profile.preferences.language,
         "tone": seen.profile.preferences.tone,
         "goals_completed": seen.profile.stats.goals_completed,
-        "open_goals": len(goals),
-        "open_goals_not_shown": len(goals) - len(lines),
+        "open_goals": goals,
+        "open_goals_not_shown": not_shown,
     }
-    return "\n".join(["<known>", _json(person), *lines, "</known>"])
+
+
+def _talk(earlier: list[Exchange], seen: Seen, budget: Budget, room: int) -> list[Turn]:
+    """The turns before the newest, with the notes on what came before them in the first; none, and it stands alone."""
+    dropped = len(seen.messages) >= HISTORY and (seen.summary is None or seen.messages[0].seq > seen.summary.through)
+    talk = [turn for exchange in _kept(earlier, budget, room, full=dropped) for turn in exchange.told(budget)]
+    if seen.summary is None:
+        return talk
+    notes = _json({"notes": shortened(seen.summary.text, budget.summary - 2 * PER_TURN)})
+    return [Turn("user", f"<earlier>\n{notes}\n</earlier>"), *talk]
 
 
 def call_turn(text: str, calls: Iterable[ToolCall], *, names: Iterable[str]) -> Turn:
@@ -101,53 +147,31 @@ def call_turn(text: str, calls: Iterable[ToolCall], *, names: Iterable[str]) -> 
     return Turn("assistant", text, calls=mended)
 
 
-def result_turn(call_id: str, result: str) -> Turn:
+def result_turn(call_id: str, result: str, budget: Budget) -> Turn:
     """The turn that tells the model what a tool answered."""
-    if len(result) > RESULT_CHARACTERS:
-        result = f"{result[:RESULT_CHARACTERS]}… (the rest is left out)"
-    return Turn("tool", result, call_id=call_id)
-
-
-def _exchanges(messages: Sequence[Message], message_id: str) -> list[_Exchange]:
-    """The coach's thread up to the message that is answered, each answer with its question.
-
-    Questions may pile up while an answer is made; in seq order two questions would be followed by two answers.
-    """
-    talk = [message for message in messages if message.thread == COACH]
-    newest = next(message for message in talk if message.id == message_id)
-    asked = [message for message in talk if message.role == "user" and message.seq <= newest.seq]
-    exchanges = {message.id: _Exchange(message, []) for message in asked}
-    for message in talk:
-        text = _said(message) if message.role == "coach" else ""
-        exchange = exchanges.get(message.reply_to or "")
-        if text and exchange is not None:
-            exchange.said.append(text)
-    return list(exchanges.values())
+    return Turn("tool", shortened(result, budget.result), call_id=call_id)
 
 
 def _said(message: Message) -> str:
-    """What the model itself said in this message; our words about a failure are not given back as its own."""
+    """What the model itself said in this message: our words about a failure, or without a model, are not its own."""
+    if message.answered_by == OFFLINE:
+        return ""
     return without_apology(message.text) if message.state == "failed" else message.text
 
 
-def _kept(exchanges: list[_Exchange], budget: int, *, full: bool) -> list[_Exchange]:
-    """The newest exchanges that fit, cut between exchanges only.
+def _kept(exchanges: list[Exchange], budget: Budget, room: int, *, full: bool) -> list[Exchange]:
+    """All exchanges if they fit, else the newest that do, cut between exchanges only.
 
     The cut is made where seq crosses a multiple of the block, so that it stays where it is for many turns and the
     prefix cache with it. `full`: the oldest messages have left the state, and the first block may be a part of one.
     """
-    starts = [i for i, each in enumerate(exchanges) if (not full if i == 0 else each.block != exchanges[i - 1].block)]
-    room = [0]
-    for exchange in reversed(exchanges):
-        room.append(room[-1] + exchange.size)
-    for start in [*starts, *range(len(exchanges))]:
-        if room[len(exchanges) - start] <= budget:
-            return exchanges[start:]
-    return []
-
-
-def _told(exchange: _Exchange) -> list[Turn]:
-    return [Turn("user", exchange.asked.text), *(Turn("assistant", text) for text in exchange.said)]
+    first = len(exchanges)
+    while first > 0 and (room := room - exchanges[first - 1].size(budget)) >= 0:
+        first -= 1
+    if first == 0 and not full:
+        return exchanges
+    borders = (i for i in range(max(first, 1), len(exchanges)) if exchanges[i].block != exchanges[i - 1].block)
+    return exchanges[next(borders, first) :]
 
 
 def _alternating(talk: Iterable[Turn]) -> list[Turn]:
@@ -161,10 +185,10 @@ def _alternating(talk: Iterable[Turn]) -> list[Turn]:
     return joined
 
 
-def _taken(reply: OwedReply) -> Iterable[Turn]:
+def _taken(reply: OwedReply, budget: Budget) -> Iterable[Turn]:
     for step in reply.steps:
         yield call_turn("", [ToolCall(step.call_id, step.name, step.arguments)], names=[step.name])
-        yield result_turn(step.call_id, step.result)
+        yield result_turn(step.call_id, step.result, budget)
 
 
 def _digest(goal: Goal) -> dict[str, Any]:

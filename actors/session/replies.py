@@ -1,29 +1,29 @@
 """Makes one owed reply: streams what the model says, carries out its tool calls, and always comes to an end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import Awaitable, Sequence
+from contextlib import aclosing
 from itertools import count
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 import msgspec
 
 from actors.commands import FinishReply
 from actors.domain.conversation import OFFLINE, OwedReply
 from actors.domain.refusals import TooManySteps
-from actors.ports import LanguageModel, ModelFailed, TextDelta, Tool, ToolCall, Turn
+from actors.ports import Answered, LanguageModel, ModelFailed, TextDelta, Tool, ToolCall, Turn, Usage
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.session.problems import GAP, TOO_MANY_STEPS, apology
+from actors.session.budget import Budget, cost
+from actors.session.problems import TOO_MANY_STEPS, apology
 from actors.session.prompt import call_turn, result_turn
+from actors.session.speech import Speech
 from actors.work.tools import refusal
 
 ROUNDS: Final = 6
 """How many times in one reply the model may ask for tools."""
 CALLS: Final = 8
 """How many tools it may ask for at once."""
-MAX_SAID: Final = 199_000
-"""Characters in one reply; with the closing sentence it stays within what `FinishReply` takes."""
 LONGEST_WAIT: Final = 5.0
 """Seconds. A provider that wants to be left alone for longer fails the reply."""
 PAUSE: Final = 0.3
@@ -35,10 +35,6 @@ ANOTHER_MAY: Final = OUT_OF_REACH | {"model.refused", "model.empty"}
 """Failures after which another model may do better."""
 NOT_TWICE: Final = frozenset({"model.refused", "model.loading"})
 """Failures for which the same model is not asked again."""
-FLUSH: Final = 0.04
-"""Seconds between two deltas, unless a sentence ends."""
-_SENTENCE: Final = 20
-_SENTENCE_ENDS: Final = (".", "!", "?", "…", "\n", "。", "！", "？")  # noqa: RUF001 - full-width marks end sentences
 
 
 class Desk(Protocol):
@@ -49,7 +45,14 @@ class Desk(Protocol):
         """In the order in which they are asked, the usual one first; none, and the offline coach answers."""
 
     @property
+    def withheld(self) -> str | None:
+        """The code of what keeps models from being asked, when there are some."""
+
+    @property
     def tools(self) -> Sequence[Tool]: ...
+
+    @property
+    def budget(self) -> Budget: ...
 
     def turns(self) -> list[Turn]:
         """The prompt of this reply as the state is now, the steps it has taken included."""
@@ -76,7 +79,7 @@ async def answer(reply: OwedReply, desk: Desk) -> FinishReply:
     """
     with Speech(desk.said) as speech:
         if not desk.models:
-            return _offline(reply, desk, speech, None)
+            return _offline(reply, desk, speech, desk.withheld)
         talk = _Talk(reply, desk, speech)
         try:
             await talk.run()
@@ -84,88 +87,39 @@ async def answer(reply: OwedReply, desk: Desk) -> FinishReply:
             if failed.code in OUT_OF_REACH and not speech.length and not talk.tools_used:
                 return _offline(reply, desk, speech, failed.code)
             speech.end_with(apology(failed.code))
-            return FinishReply(reply.reply_id, speech.close(), "failed", speech.by, failed.code)
-        return FinishReply(reply.reply_id, speech.close(), "complete", speech.by, talk.problem)
+            return FinishReply(reply.reply_id, speech.close(), "failed", speech.by, failed.code, talk.tokens)
+        return FinishReply(reply.reply_id, speech.close(), "complete", speech.by, talk.problem, talk.tokens)
 
 
-def _offline(reply: OwedReply, desk: Desk, speech: "Speech", problem: str | None) -> FinishReply:
+def _offline(reply: OwedReply, desk: Desk, speech: Speech, problem: str | None) -> FinishReply:
     speech.by = OFFLINE
     speech.add(desk.offline(problem))
     return FinishReply(reply.reply_id, speech.close(), "complete", OFFLINE, problem)
 
 
-class Speech:
-    """What is said in one reply: each character once, the first at once, then in pieces of 40 ms or a sentence."""
+class _Heard:
+    """One answer of a model as far as it has come."""
 
-    def __init__(self, said: Callable[[str, str], None]) -> None:
-        self.by = OFFLINE
-        """Who speaks."""
-        self.length = 0
-        self._said = said
-        self._pieces: list[str] = []
-        self._unsaid: list[str] = []
-        self._paragraph = True
-        self._timer: asyncio.TimerHandle | None = None
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.calls: list[ToolCall] = []
+        self._tokens = 0
 
-    def __enter__(self) -> Self:
-        return self
+    def take(self, piece: Answered, speech: Speech) -> None:
+        match piece:
+            case TextDelta():
+                self.text.append(piece.text)
+                speech.add(piece.text)
+            case ToolCall():
+                self.calls.append(piece)
+            case Usage():
+                self._tokens = piece.tokens
 
-    def __exit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def add(self, text: str) -> None:
-        """Say it. Raises ModelFailed (model.endless) when that would be more than anyone can read."""
-        if self._paragraph:
-            text = text.lstrip()
-            if not text:
-                return
-            text = f"{GAP}{text}" if self.length else text
-            self._paragraph = False
-        room = MAX_SAID - self.length
-        self._speak(text[:room])
-        if len(text) > room:
-            raise ModelFailed("model.endless")
-
-    def end_paragraph(self) -> None:
-        """What is said next begins a paragraph."""
-        self._paragraph = True
-
-    def end_with(self, sentence: str) -> None:
-        """Say our own last sentence, as a paragraph, however much was said before."""
-        self._speak(f"{GAP}{sentence}" if self.length else sentence)
-
-    def close(self) -> str:
-        """Say what has not been said yet; answers all that was said."""
-        self._flush()
-        return "".join(self._pieces)
-
-    def _speak(self, text: str) -> None:
-        self.length += len(text)
-        self._unsaid.append(text)
-        if self._timer is None:
-            self._flush()
-            self._wait()
-        elif text.endswith(_SENTENCE_ENDS) and sum(map(len, self._unsaid)) >= _SENTENCE:
-            self._flush()
-
-    def _say(self) -> None:
-        """Say what waits; while there is something to say, once every 40 ms."""
-        self._timer = None
-        if self._unsaid:
-            with suppress(Refused):  # the session has ended: nobody listens, the reply stays owed
-                self._flush()
-            self._wait()
-
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(FLUSH, self._say)
-
-    def _flush(self) -> None:
-        text = "".join(self._unsaid)
-        self._unsaid.clear()
-        if text:
-            self._pieces.append(text)
-            self._said(text, self.by)
+    def tokens(self, turns: Sequence[Turn]) -> int:
+        """By the provider's count, else by estimate; an answer that never began costs nothing."""
+        if self._tokens or not (self.text or self.calls):
+            return self._tokens
+        return cost(turns, "".join([*self.text, *(call.arguments for call in self.calls)]))
 
 
 class _Talk:
@@ -175,6 +129,7 @@ class _Talk:
         self.problem: str | None = None
         """Why it is not the usual model that answers."""
         self.tools_used = bool(reply.steps)
+        self.tokens = 0
         self._desk = desk
         self._models = list(desk.models)
         self._speech = speech
@@ -232,20 +187,17 @@ class _Talk:
         return self._asked_again or code in NOT_TWICE or slow
 
     async def _listen(self) -> tuple[str, list[ToolCall]]:
-        text: list[str] = []
-        calls: list[ToolCall] = []
+        heard = _Heard()
         self._speech.by = self._models[0].name
-        async with aclosing(self._models[0].answer(self._turns, self._desk.tools)) as pieces:
-            async for piece in pieces:
-                match piece:
-                    case TextDelta():
-                        text.append(piece.text)
-                        self._speech.add(piece.text)
-                    case ToolCall():
-                        calls.append(piece)
-        if not calls and not self._speech.length:
+        try:
+            async with aclosing(self._models[0].answer(self._turns, self._desk.tools)) as pieces:
+                async for piece in pieces:
+                    heard.take(piece, self._speech)
+        finally:
+            self.tokens += heard.tokens(self._turns)
+        if not heard.calls and not self._speech.length:
             raise ModelFailed("model.empty")
-        return "".join(text), calls
+        return "".join(heard.text), heard.calls
 
     async def _carry_out(self, text: str, calls: Sequence[ToolCall]) -> None:
         """Carry the calls out one after another, and put what was asked and what came of it before the model."""
@@ -258,7 +210,9 @@ class _Talk:
                 refusal(TooManySteps(fields={"calls": f"only the first {CALLS} of one answer are carried out"}))
             )
         self._turns.append(call_turn(text, mine, names=[tool.name for tool in self._desk.tools]))
-        self._turns.extend(result_turn(call.call_id, result) for call, result in zip(mine, results, strict=True))
+        self._turns.extend(
+            result_turn(call.call_id, result, self._desk.budget) for call, result in zip(mine, results, strict=True)
+        )
 
     async def _use(self, call: ToolCall) -> str:
         try:

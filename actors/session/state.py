@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from actors.domain import goals as of_goals
 from actors.domain.actions import Action, held
-from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, Message, OwedReply, ToolStep
-from actors.domain.days import active, days_in_row
+from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, Message, OwedReply, Spent, Summary, ToolStep
+from actors.domain.days import active, days_in_row, local_day
 from actors.domain.goals import Goal, RolledUp
 from actors.domain.profile import Activity, Profile, Stats
 from actors.domain.roll_up import mean_progress
@@ -30,12 +30,13 @@ from actors.events import (
     ProfileChanged,
     Recorded,
     ReplyRetried,
+    SummaryMade,
     ToolUsed,
 )
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
-FOLD_VERSION = 2
+FOLD_VERSION = 3
 """Raised whenever the same events give another state: older snapshots are thrown away then."""
 STILL_COUNTS = timedelta(days=90)
 
@@ -55,6 +56,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     activity: Activity = Activity()
     goals_completed: int = 0
     actions: dict[str, Action] = {}
+    summary: Summary | None = None
+    spent: Spent = Spent(date.min)
 
 
 def apply(state: State, recorded: Recorded) -> State:
@@ -199,7 +202,19 @@ def _message_added(state: State, event: MessageAdded, recorded: Recorded) -> Sta
     if event.reply_id is not None:
         owed[event.reply_id] = OwedReply(event.reply_id, event.id, recorded.at)
     history, characters = _newest(state, message(event, recorded.seq, recorded.at), owed)
-    return replace(state, history=history, characters=characters, owed=owed)
+    spent = _spent(state, event.tokens, recorded.at)
+    return replace(state, history=history, characters=characters, owed=owed, spent=spent)
+
+
+def _summary_made(state: State, event: SummaryMade, recorded: Recorded) -> State:
+    spent = _spent(state, event.tokens, recorded.at)
+    return replace(state, summary=Summary(event.text, event.through), spent=spent)
+
+
+def _spent(state: State, tokens: int, at: datetime) -> Spent:
+    if not tokens or state.profile is None:
+        return state.spent
+    return state.spent.with_more(local_day(at, state.profile.tz), tokens)
 
 
 def _tool_used(state: State, event: ToolUsed, _: Recorded) -> State:
@@ -239,6 +254,7 @@ EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     GoalReopened: _goal_reopened,
     GoalRemoved: _goal_removed,
     MessageAdded: _message_added,
+    SummaryMade: _summary_made,
     ToolUsed: _tool_used,
     ReplyRetried: _reply_retried,
     ActionProposed: _action_proposed,

@@ -1,11 +1,22 @@
 """What the sessions of a node share beside the runtime's own."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from actors.domain import rate_limit
 from actors.domain.actions import WAITS
 from actors.ports import LanguageModel, Outbox
+from actors.session.budget import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What never changes in what models read, and the tokens there are for the rest."""
+
+    coach: str
+    summary: str
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +28,13 @@ class Surroundings:
 
     outbox: Outbox
     models: tuple[LanguageModel, ...]
-    system_prompt: str
+    prompts: Prompts
     log_id: str
     chat_limit: rate_limit.Limit = rate_limit.CHAT_SEND
+    reply_limit: rate_limit.Limit = rate_limit.REPLIES
+    daily_tokens: int | None = None
     actions_wait: timedelta = WAITS
+    quiet_seconds: float = 20.0
+    """How long nobody may have waited for a reply before what can wait begins."""
+    summaries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """So many summaries are made at once in a node."""

@@ -87,12 +87,15 @@ def finish_reply(owed: Owed, command: FinishReply, stamp: Stamp) -> Decided:
         answered_by=command.answered_by,
         reply_to=reply.message_id,
         problem=command.problem,
+        tokens=command.tokens,
     )
     return Decided([event], Ended(reply.reply_id, stamp.seq))
 
 
-def stopped(owed: Owed, command: StopReply, said: str, stamp: Stamp, answered_by: str | None = None) -> Decided:
-    """End a reply with what was said of it so far ("" before it began). Raises NoReply.
+def stopped(
+    owed: Owed, command: StopReply, said: str, stamp: Stamp, answered_by: str | None = None, tokens: int = 0
+) -> Decided:
+    """End a reply with what was said of it so far ("" before it began), at so many tokens. Raises NoReply.
 
     `owed_reply` says which reply the command means, so that the session knows whose text to give.
     """
@@ -105,6 +108,7 @@ def stopped(owed: Owed, command: StopReply, said: str, stamp: Stamp, answered_by
         state="interrupted",
         answered_by=answered_by,
         reply_to=reply.message_id,
+        tokens=tokens,
     )
     return Decided([event], Ended(reply.reply_id, stamp.seq))
 

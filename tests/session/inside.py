@@ -21,7 +21,8 @@ from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.runtime.system import Limits, System
 from actors.session.actor import Session
-from actors.session.surroundings import Surroundings
+from actors.session.budget import budget
+from actors.session.surroundings import Prompts, Surroundings
 from storage.mongo import schema
 from storage.mongo.connect import connected
 from storage.mongo.keys import MongoKeys
@@ -100,6 +101,9 @@ async def inside(
     snapshot_every: int = 200,
     idle: float = 60.0,
     actions_wait: timedelta = WAITS,
+    reply_limit: Limit = Limit(1000.0, 1000),  # noqa: B008 - frozen
+    daily_tokens: int | None = None,
+    context_tokens: int = 12_000,
 ) -> AsyncIterator[Inside]:
     """A node's inside on a real MongoDB."""
     reports: list[tuple[str, Any]] = []
@@ -122,10 +126,13 @@ async def inside(
             around = Surroundings(
                 device,
                 () if model is None else (model,),
-                "You are a coach.",
+                Prompts("You are a coach.", "Sum up.", budget(context_tokens)),
                 log_id,
                 Limit(1000.0, 1000),
                 actions_wait=actions_wait,
+                reply_limit=reply_limit,
+                daily_tokens=daily_tokens,
+                quiet_seconds=0.05,
             )
             system = System(
                 lambda address: Session(address, outside, around),

@@ -5,11 +5,14 @@ import asyncio
 from actors.commands import FinishReply
 from actors.domain.conversation import OwedReply
 from actors.ports import LanguageModel, ToolCall, Turn
+from actors.session.budget import budget
 from actors.session.prompt import Seen, turns
 from actors.session.replies import answer
 from actors.session.state import shown
 from actors.work import tools
 from tests.session.story import Story
+
+BUDGET = budget(12_000)
 
 
 class StoryDesk:
@@ -18,7 +21,9 @@ class StoryDesk:
     def __init__(self, *models: LanguageModel, said: str = "Hello") -> None:
         self.story = Story()
         self.models = models
+        self.withheld: str | None = None
         self.tools = tools.TOOLS
+        self.budget = BUDGET
         self.deltas: list[str] = []
         self.speakers: set[str] = set()
         self.talking = asyncio.Event()
@@ -36,7 +41,8 @@ class StoryDesk:
         state, today = self.story.state, self.story.at.date()
         profile = shown(state, today)
         assert profile is not None
-        return turns("You are a coach.", Seen(profile, state.goals.values(), state.history, today), self.reply)
+        seen = Seen(profile, state.goals.values(), state.history, today, state.summary)
+        return turns("You are a coach.", seen, self.reply, self.budget)
 
     def offline(self, problem: str | None) -> str:
         return f"Offline, {problem}. You have no goals yet."

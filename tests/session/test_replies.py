@@ -72,7 +72,7 @@ def results(server: ScriptedModel, number: int = -1) -> list[Json]:
 async def test_the_coach_says_what_the_model_says(desk: StoryDesk, server: ScriptedModel) -> None:
     server.script(says("Good morning. How was your walk?", pause=0.01))
     finish = await desk.answered()
-    assert finish == FinishReply(desk.reply_id, "Good morning. How was your walk?", "complete", "some-model")
+    assert finish == FinishReply(desk.reply_id, "Good morning. How was your walk?", "complete", "some-model", tokens=7)
     assert desk.deltas[0] == "Good"
     assert len(desk.deltas) > 1
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from actors.session.replies import Speech
+from actors.session.speech import Speech
 from tests.virtual import run_virtually
 
 

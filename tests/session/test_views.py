@@ -60,7 +60,7 @@ class View:
             self.goals[goal_id] |= {"parent_id": None, "updated_at": at}
 
     def message_added(self, data: Json, at: str) -> None:
-        self.messages[data["id"]] = {name: value for name, value in data.items() if name != "reply_id"}
+        self.messages[data["id"]] = {name: value for name, value in data.items() if name not in {"reply_id", "tokens"}}
 
     def action_proposed(self, data: Json, at: str) -> None:
         named = {name: value for name, value in data.items() if name != "action_id"}
