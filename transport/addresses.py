@@ -28,6 +28,12 @@ def client_address(peer: str | None, forwarded: Iterable[str], trusted: Sequence
     return client
 
 
+def comes_from(peer: str | None, networks: Sequence[Network]) -> bool:
+    """Whether the peer itself has an address in one of these networks."""
+    address = _read(peer or "")
+    return address is not None and any(address in network for network in networks)
+
+
 def subscriber(address: Address) -> str:
     """What limits count by: an IPv4 address, or the /64 of an IPv6 one."""
     if isinstance(address, IPv4Address):

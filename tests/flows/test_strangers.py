@@ -1,30 +1,27 @@
 """Every route and every command, without a token and with another user's ids (G5)."""
 
+import json
 import uuid
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
+import msgspec
 import pytest
 
-from actors.commands import PUBLIC
+from actors.commands import PUBLIC, Id
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
 from tests.scripted_model import calls, says
+from transport.contract.examples import example
 from transport.rest.routes import Nothing, Route
 from transport.rest.table import ROUTES
+from transport.sockets.commands import NAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # a process starts
 
 CLOSED = [route for route in ROUTES if route.opens_to != "everyone"]
-FOREIGN_FIELDS = ("goal_id", "message_id", "parent_id", "action_id")
-BODIES: dict[str, dict[str, Any]] = {
-    "chat.send": {"text": "hello"},
-    "goal.create": {"title": "A goal"},
-    "goal.change": {"title": "Mine now"},
-    "goal.move": {"parent_id": None},
-    "goal.progress": {"progress": 50},
-    "profile.change": {"name": "Eve"},
-}
+NEEDED: dict[str, dict[str, Any]] = {"goal.progress": {"progress": 50}, "profile.change": {"name": "Eve"}}
+"""What a command needs beside its required fields."""
 
 
 async def test_without_a_token_nothing_is_answered(running: Running) -> None:
@@ -51,28 +48,55 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         known = {"session_id": ann.tokens["session_id"], "action_id": action["id"], "message_id": sent["message_id"]}
         for route in CLOSED:
             if route.places:
-                path = _path(route, known.get(route.places[0], goal["id"]))
-                status, body = await eve.rest(route.method, path, None if _bodyless(route) else BODIES[route.name])
-                assert (status, body["code"]) == (404, "not_found"), (route.name, body)
+                path = route.path.format_map({name: known.get(name, goal["id"]) for name in route.places})
+                body = None if route.body is Nothing else _least(route.body, route.name)
+                status, answer = await eve.rest(route.method, path, body)
+                assert (status, answer["code"]) == (404, "not_found"), (route.name, answer)
+        tried = 0
         for name, command in PUBLIC.items():
-            for field in set(FOREIGN_FIELDS) & set(command.__struct_fields__):
-                ids = {"goal_id": goal["id"]} if "goal_id" in command.__struct_fields__ else {}
-                foreign = {"message_id": sent["message_id"], "action_id": action["id"]}.get(field, goal["id"])
-                ack = await eve.command(name, {"cid": str(uuid.uuid4()), **BODIES.get(name, {}), **ids, field: foreign})
+            for field in _ids(command):
+                least = {**_least(command, name), field: known.get(field, goal["id"]), "cid": str(uuid.uuid4())}
+                needed = {other: known.get(other, goal["id"]) for other in _ids(command) if other in least}
+                ack = await eve.command(name, {**least, **needed})
                 assert not ack["ok"], (name, ack)
                 assert ack["error"]["code"] in {"not_found", "chat.no_reply"}, (name, ack)
                 assert ack["error"]["effect"] == "none"
+                tried += 1
+        assert tried >= 10
         assert await _mine(ann) == before
         assert await ann.whole_log() == log
         assert [event["type"] for event in await eve.whole_log()] == ["account.opened"]
+
+
+async def test_who_has_not_joined_is_told_nothing_by_any_command(running: Running) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{running.node.url}/socket.io/?EIO=4&transport=websocket") as socket,
+    ):
+        assert (await socket.receive_str()).startswith("0")
+        for n, name in enumerate(sorted(NAMES)):
+            await socket.send_str(f"42{n}{json.dumps([name, {'cid': str(uuid.uuid4())}])}")
+        await socket.send_str('40{"token": "nonsense", "device_id": "d"}')
+        told = await socket.receive_str()
+        assert told.startswith("44")
+        assert json.loads(told[2:])["data"]["code"] == "unauthenticated"
 
 
 def _path(route: Route, some_id: str) -> str:
     return route.path.format(**dict.fromkeys(route.places, some_id))
 
 
-def _bodyless(route: Route) -> bool:
-    return route.body is Nothing
+def _least(kind: Any, name: str) -> dict[str, Any]:
+    """The least that is taken: made up from the types, so that what is added later is tried too."""
+    return {
+        **{field.name: example(field.type, field.name) for field in msgspec.structs.fields(kind) if field.required},
+        **NEEDED.get(name, {}),
+    }
+
+
+def _ids(command: type[msgspec.Struct]) -> list[str]:
+    """The fields that hold an id, or may."""
+    return [field.name for field in msgspec.structs.fields(command) if Id in {field.type, *get_args(field.type)}]
 
 
 async def _mine(app: App) -> list[Any]:

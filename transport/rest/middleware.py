@@ -18,7 +18,7 @@ from actors.ports import Standing
 from actors.runtime.envelope import Crashed, Refused, TimedOut
 from actors.runtime.ids import uuid7
 from transport import problems, wire
-from transport.addresses import client_address
+from transport.addresses import client_address, comes_from
 from transport.asking import crash_site
 from transport.limits import Meter
 from transport.refusals import Forbidden, MethodNotAllowed, NotAcceptable, Unsupported
@@ -114,6 +114,8 @@ def _complete(response: web.StreamResponse, request: web.Request) -> None:
     response.headers["X-Trace-Id"] = request[TRACE]
     if request[METER].standings:
         _tell_limits(response, request[METER].standings)
+    if _over_tls(request):
+        response.headers[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
     route = route_of(request)
     if route is not None:
         response.headers.update(route.farewell)
@@ -123,6 +125,13 @@ def _complete(response: web.StreamResponse, request: web.Request) -> None:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request[PAGE]
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
         response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.ACCEPT_LANGUAGE}"
+
+
+def _over_tls(request: web.Request) -> bool:
+    """TLS ends here, or at a trusted proxy that says so."""
+    proxies = request.app[DOORS].trusted_proxies
+    told = request.headers.get(hdrs.X_FORWARDED_PROTO, "").rpartition(",")[2].strip()
+    return request.secure or (told == "https" and comes_from(request.remote, proxies))
 
 
 def _tell_limits(response: web.StreamResponse, standings: Sequence[Standing]) -> None:

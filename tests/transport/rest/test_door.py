@@ -34,6 +34,7 @@ async def call(
         return answer.status, json.loads(text) if text else None, answer.headers
 
 
+PUBLISHED = {"/docs", "/v1/openapi.json"}
 CLOSED = [route for route in ROUTES if route.opens_to != "everyone"]
 
 
@@ -109,9 +110,9 @@ async def test_what_is_not_there_is_a_problem_too(
 
 async def test_every_answer_carries_what_browsers_must_heed(start_node: StartNode) -> None:
     node = await start_node()
-    for path in ("/v1/me", "/nowhere", "/healthz", "/"):
+    for path in ("/v1/me", "/nowhere", "/healthz", "/", "/docs", "/v1/openapi.json"):
         _, _, headers = await call_text(node, path)
-        assert headers["Cache-Control"] == "no-store"
+        assert headers["Cache-Control"] == ("no-store" if path not in PUBLISHED else "public, max-age=300")
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "aiohttp" not in headers["Server"]
@@ -120,6 +121,21 @@ async def test_every_answer_carries_what_browsers_must_heed(start_node: StartNod
 async def call_text(node: Node, path: str, headers: dict[str, str] | None = None) -> tuple[int, str, Any]:
     async with node.http.get(path, headers=headers or ANN) as answer:
         return answer.status, await answer.text(), answer.headers
+
+
+async def test_over_tls_browsers_are_told_to_stay_there(start_node: StartNode) -> None:
+    proxied = {"X-Forwarded-Proto": "https"}
+    open_node = await start_node()
+    behind = await start_node(rest={"trusted_proxies": (ip_network("127.0.0.0/8"),)})
+    for node, given, told in (
+        (open_node, proxied, None),
+        (behind, {}, None),
+        (behind, {"X-Forwarded-Proto": "https, http"}, None),
+        (behind, proxied, "max-age=31536000"),
+    ):
+        for path in ("/v1/me", "/nowhere", "/docs"):
+            _, _, headers = await call_text(node, path, ANN | given)
+            assert headers.get("Strict-Transport-Security") == told
 
 
 @pytest.mark.parametrize(
