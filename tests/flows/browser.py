@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -66,11 +67,11 @@ class Browser:
 
 
 @asynccontextmanager
-async def browser(script: str, *arguments: str) -> AsyncIterator[Browser]:
-    """One device, ended with the test."""
+async def browser(script: str, *arguments: str, **variables: str) -> AsyncIterator[Browser]:
+    """One device, ended with the test; `variables` are added to its environment."""
     process = await asyncio.create_subprocess_exec(
         *node_command(), script, *arguments, cwd=JS, limit=LONGEST_LINE,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env={**os.environ, **variables},
     )  # fmt: skip
     device = Browser(process)
     reading = asyncio.create_task(device.read(), name="browser.read")

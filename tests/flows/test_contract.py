@@ -24,10 +24,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from schemathesis.generation import GenerationMode
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
-
 EXAMPLES: Final = int(os.environ.get("LIFEBUDDY_CONTRACT_EXAMPLES", "6"))
 """Requests of each kind to each operation; more of them, by hand, find more."""
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60 + 10 * EXAMPLES)]
+
 LAST: Final = ("auth.logout", "auth.logout_all")
 """Whoever asked is signed out."""
 CHECKS: Final[list[Any]] = [

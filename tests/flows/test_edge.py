@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from tests.flows.app import PASSWORD, App, second_device, signed_up
+from tests.flows.browser import JS, browser
 from tests.flows.conftest import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # a process starts
@@ -140,6 +141,33 @@ class Words:
     def refusal(self, ack: Any) -> None:
         self.check("refusal.ack", ack)
         assert ack["error"]["code"] in {one["code"] for one in self._document["x-codes"]}
+
+
+# ── what the log can't take on ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.skipif(not (JS / "node_modules").exists(), reason="scripts/test installs the JavaScript clients")
+@pytest.mark.parametrize(("since", "log", "reason"), [("100000", "", "ahead"), ("1", str(uuid.uuid4()), "log")])
+async def test_a_device_the_log_cannot_take_on_starts_from_the_snapshot(
+    running: Running, since: str, log: str, reason: str
+) -> None:
+    async with signed_up(running.node.url) as app:
+        for title in ("Run", "Read"):
+            await app.surely("goal.create", {"title": title})
+        given = {"TOKEN": app.tokens["access_token"]}
+        async with browser("first_device.mjs", app.url, "", "", since, **given, LOG=log) as device:
+            assert not (await device.first("session.ready"))["resumed"]
+            assert await device.first("session.resync") == {"reason": reason, "snapshot_url": "/v1/me/snapshot"}
+            snapshot = await device.first("snapshot")
+            assert {goal["title"] for goal in snapshot["goals"]} == {"Run", "Read"}
+            await app.surely("goal.create", {"title": "Later"})
+            await device.until(lambda one: one["saw"] == "event")
+            assert [event["seq"] for event in device.all("event")] == [snapshot["seq"] + 1]
+        async with browser("first_device.mjs", app.url, "", "", str(snapshot["seq"]), **given) as again:
+            assert (await again.first("session.ready"))["resumed"]
+            await again.until(lambda one: one["saw"] == "event")
+            assert again.all("event") == device.all("event")
+            assert not again.all("session.resync")
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────

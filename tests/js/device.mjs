@@ -25,10 +25,19 @@ export function connect(url, options) {
   socket.on("connect_error", (error) => print("connect_error", { message: error.message, data: error.data }));
   socket.onAny((name, data) => {
     if (name === "event") socket.auth.since = data.seq;
+    if (name === "session.resync") startAnew(url, socket, data);
     if (name === "session.ready") socket.auth.since ??= data.seq;
     print(name, data);
   });
   return socket;
+}
+
+// What the log can't take on: the snapshot is the new start, and what comes after its seq goes on from there.
+async function startAnew(url, socket, { snapshot_url }) {
+  const answer = await fetch(url + snapshot_url, { headers: { authorization: `Bearer ${socket.auth.token}` } });
+  const snapshot = await answer.json();
+  socket.auth.since = snapshot.seq;
+  print("snapshot", snapshot);
 }
 
 export async function obey(socket) {

@@ -1,6 +1,6 @@
 // The first device: registers, connects as socket.io-client does by default (JSON, polling, then upgrade to WebSocket).
 //   node first_device.mjs URL EMAIL PASSWORD [SINCE]
-// With TOKEN in the environment it connects with that and registers nobody.
+// With TOKEN in the environment it connects with that and registers nobody; LOG is the log its SINCE was counted in.
 import { connect, obey, post, print } from "./device.mjs";
 
 const [url, email, password, since] = process.argv.slice(2);
@@ -11,4 +11,5 @@ if (!token) {
   token = signedIn.access_token;
 }
 const auth = { token, device_id: "first", ...(since === undefined ? {} : { since: Number(since) }) };
+if (process.env.LOG) auth.log = process.env.LOG;
 await obey(connect(url, { auth }));

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from actors.questions import Attached, Events
 from actors.runtime.envelope import Refused
+from transport.sentences import ENGLISH
 from transport.sockets.cursor import Cursor
 from transport.sockets.frames import Frame, event, merged
 from transport.sockets.limits import Limits
@@ -49,6 +50,7 @@ class Connection:
         "cursor",
         "device",
         "id",
+        "language",
         "line",
         "log",
         "login",
@@ -63,6 +65,7 @@ class Connection:
         self.sid = ""
         self.user_id = ""
         self.device = ""
+        self.language = ENGLISH
         self.login = ""
         self.log = ""
         self.line = line

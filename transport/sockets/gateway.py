@@ -16,6 +16,7 @@ from actors.runtime.envelope import Crashed, Refused, TimedOut, Unavailable
 from transport import problems
 from transport.asking import crash_site
 from transport.refusals import NotJoined, Unreadable
+from transport.sentences import read_languages, sentence
 from transport.sockets.arrivals import admit
 from transport.sockets.commands import NAMES, Asked, carry_out
 from transport.sockets.connection import Connection
@@ -81,9 +82,10 @@ class Gateway:
 
     # ── letting in ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def connect(self, entrance: Entrance, sid: str, _environ: dict[str, Any], auth: object) -> None:
+    async def connect(self, entrance: Entrance, sid: str, environ: dict[str, Any], auth: object) -> None:
         """Raises python-socketio's refusal `{message, data: {code, …}}`."""
         trace = problems.new_trace()
+        language = read_languages(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         refused: Refused
         try:
             async with asyncio.timeout(self.limits.ask):
@@ -95,8 +97,10 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
             refused = self._crashed("sockets.connect_failed", error, trace)
         else:
+            if (connection := self._by_sid.get(sid)) is not None:  # else it has gone again
+                connection.language = language
             return
-        raise Refusal(refused.message, problems.error(refused, trace))
+        raise Refusal(sentence(refused, language), problems.error(refused, trace, language))
 
     # ── taking commands ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -120,9 +124,10 @@ class Gateway:
                 raise Unavailable  # noqa: TRY301 - one place turns refusals into acks
             answer = await carry_out(self.doors, asked)
         except Refused as refused:
-            answer = problems.ack(refused, asked.trace)
+            answer = problems.ack(refused, asked.trace, connection.language)
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
-            answer = problems.ack(self._crashed("sockets.command_failed", error, asked.trace, label), asked.trace)
+            crashed = self._crashed("sockets.command_failed", error, asked.trace, label)
+            answer = problems.ack(crashed, asked.trace, connection.language)
         self._commands.labels(label, "ok" if answer["ok"] else answer["error"]["code"]).inc()
         return answer
 
@@ -141,7 +146,8 @@ class Gateway:
         connection = self._by_sid.get(sid)
         if connection is None:
             return
-        connection.tell(Frame("session.error", problems.error(Unreadable(), problems.new_trace())))
+        told = problems.error(Unreadable(), problems.new_trace(), connection.language)
+        connection.tell(Frame("session.error", told))
         now = asyncio.get_running_loop().time()
         times = connection.unreadable
         times.append(now)
