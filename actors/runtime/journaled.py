@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import partial, reduce
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -66,6 +66,9 @@ class Journaled(Actor, Generic[S]):
     def owed(self) -> Mapping[str, datetime]:
         """What must follow from what is committed, and since when."""
         raise NotImplementedError
+
+    def due(self) -> datetime | None:
+        """When there is something to do next, though nothing is owed: the clock wakes who sleeps then."""
 
     def settle(self) -> None:
         """Begin what is owed and not begun: called after every commit and on every wake."""
@@ -179,10 +182,7 @@ class Journaled(Actor, Generic[S]):
         return Stamp(at, self.seq + 1, partial(uuid7, at), order.occurred_at)
 
     def _folded(self, happened: Sequence[Happened]) -> S:
-        state = self.state
-        for one in happened:
-            state = self.fold(state, one)
-        return state
+        return reduce(self.fold, happened, self.state)
 
     def _document(self, order: Order, digest: bytes, decided: Decided, stamp: Stamp) -> Document:
         n, body = len(decided.events), self.outside.codec.pack(decided.events, decided.answer)
@@ -237,7 +237,7 @@ class Journaled(Actor, Generic[S]):
 
     async def _project(self) -> None:
         """Write the rows of what is behind, and the head. Raises Overloaded, Unavailable: it is tried again soon."""
-        head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None))
+        head = Head(self.address, self.seq, self._projected, min(self.owed().values(), default=None), self.due())
         try:
             await self.outside.projections.write(self.address, self._rows(), head)
         except (Overloaded, Unavailable):

@@ -52,12 +52,12 @@ from actors.runtime.outside import Row
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
-from actors.session.expiry import AGAIN, Expiry, Lapsed, lapsed
+from actors.session.expiry import AGAIN, Expiry, Lapsed, lapsed, next_lapse
 from actors.session.prompt import Seen
 from actors.session.rolling_summary import NAME as SUMMARY
 from actors.session.rolling_summary import RollingSummary, Summarise
 from actors.session.rows import rows
-from actors.session.state import FOLD_VERSION, State, apply, shown
+from actors.session.state import FOLD_VERSION, State, apply, owed, shown
 from actors.session.surroundings import Surroundings
 from actors.work import accounts, actions, chat, goals, profile, rolling_summary
 
@@ -120,7 +120,10 @@ class Session(Journaled[State]):
         return rows(self.state, [self._recorded(one) for one in happened])
 
     def owed(self) -> Mapping[str, datetime]:
-        return {reply.reply_id: reply.since for reply in self.state.owed.values()}
+        return owed(self.state)
+
+    def due(self) -> datetime | None:
+        return next_lapse(self.state.actions.values())
 
     def published(self, happened: Sequence[Happened]) -> None:
         self.surroundings.outbox.push(self.address, [self._recorded(one) for one in happened])

@@ -31,15 +31,20 @@ class Expiry:
     def settle(self, me: Ref, actions: Iterable[Action], now: datetime, *, soonest: float = 0.0) -> None:
         """Wait for the first of these to lapse, but so many seconds at least."""
         self.close()
-        pending = _pending(actions)
-        if pending:
-            seconds = min(max((min(pending.values()) - now).total_seconds(), soonest), LONGEST)
+        due = next_lapse(actions)
+        if due is not None:
+            seconds = min(max((due - now).total_seconds(), soonest), LONGEST)
             self._timer = asyncio.get_running_loop().call_later(seconds, _tell, me)
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def next_lapse(actions: Iterable[Action]) -> datetime | None:
+    """When the first of these lapses."""
+    return min(_pending(actions).values(), default=None)
 
 
 def lapsed(actions: Iterable[Action], now: datetime) -> list[str]:

@@ -65,6 +65,11 @@ def apply(state: State, recorded: Recorded) -> State:
     return EVENTS[type(recorded.data)](state, recorded.data, recorded)
 
 
+def owed(state: State) -> dict[str, datetime]:
+    """What must follow from what has happened, and since when."""
+    return {reply.reply_id: reply.since for reply in state.owed.values()}
+
+
 def stats(state: State, today: date) -> Stats:
     """The sums a user sees on their local day `today`.
 

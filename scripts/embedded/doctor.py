@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
@@ -219,17 +220,40 @@ def show(findings: list[Finding], console: Console) -> None:
         console.print("[dim]MongoDB: the embedded one is an old release under the SSPL, for development here only[/]")
 
 
-def main(data: Annotated[Path | None, typer.Option(help="The data directory to look at.")] = None) -> None:
+def main(
+    data: Annotated[Path | None, typer.Option(help="The data directory to look at.")] = None,
+    *,
+    rows: Annotated[bool, typer.Option("--rebuild", help="Make the rows people query anew from the logs.")] = False,
+) -> None:
     """Says of each part whether it is well and how to mend it; exit code 1 when something is broken."""
     console = Console(highlight=False, soft_wrap=True)
     try:
         settings = read_settings(**({} if data is None else {"data": data}))
+        code = asyncio.run(rebuilt(settings, console)) if rows else asyncio.run(examined(settings, console))
     except SettingsError as problem:
         console.print(f"[red]settings:[/] {problem}")
         raise typer.Exit(1) from None
-    findings = asyncio.run(examine(settings))
+    except PyMongoError as problem:
+        console.print(f"[red]MongoDB does not answer as it should:[/] {type(problem).__name__}; run it again then")
+        raise typer.Exit(1) from None
+    raise typer.Exit(code)
+
+
+async def examined(settings: Settings, console: Console) -> int:
+    findings = await examine(settings)
     show(findings, console)
-    raise typer.Exit(int(any(finding.why for finding in findings)))
+    return int(any(finding.why for finding in findings))
+
+
+async def rebuilt(settings: Settings, console: Console) -> int:
+    """Beside a running server, or with MongoDB alone. Raises SettingsError when no MongoDB is known."""
+    from scripts.embedded.rebuild import rebuild  # noqa: PLC0415 - the doctor also runs where the server does not
+
+    settings = settings.model_copy(update={"data": settings.data.resolve()})
+    url, _ = _url(settings, read_run(settings.data), "mongo_url", "mongodb")
+    if url is None:
+        raise SettingsError("LIFEBUDDY_MONGO_URL: is not set and nothing runs; start scripts/run, then ask again")
+    return await rebuild(url, settings.mongo_database, read_master_key(settings), console)
 
 
 if __name__ == "__main__":

@@ -64,20 +64,27 @@ def unplace(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def guarded(row: dict[str, Any], match: dict[str, Any], by: Sequence[str] = ("seq",)) -> bytes:
+def guarded(
+    row: dict[str, Any], match: dict[str, Any], by: Sequence[str] = ("seq",), *, replaces: str = "$lt"
+) -> bytes:
     """An update that writes the whole row unless there is one as new already: late or repeated, it does no harm.
+
+    With `$lte` it replaces one as new too, which may have been damaged, and still none that is newer.
 
     Newer is what has more of the first field of `by`, of equals what has more of the next.
 
     `match` names the row with its address, so that it can't replace a row of another one: that is a duplicate key.
     """
-    older = {"$lt": [[{"$ifNull": [f"${field}", -1]} for field in by], [row[field] for field in by]]}
+    older = {replaces: [[{"$ifNull": [f"${field}", -1]} for field in by], [row[field] for field in by]]}
     pipeline = [{"$replaceWith": {"$cond": [older, {"$literal": row}, "$$ROOT"]}}]
     return bson.encode({"q": match, "u": pipeline, "upsert": True})
 
 
 class MongoProjections:
-    """`actors.runtime.outside.Projections`. Entered on the node's stack: it owns its lanes; leaving sends what waits."""
+    """`actors.runtime.outside.Projections`. Entered on the node's stack: it owns its lanes; leaving sends what waits.
+
+    `replaces` as in `guarded`.
+    """
 
     def __init__(
         self,
@@ -87,7 +94,9 @@ class MongoProjections:
         report: Report,
         limits: Limits | None = None,
         within: float = 5.0,
+        replaces: str = "$lt",
     ) -> None:
+        self._replaces = replaces
         self._sealing = sealing
         self._report = report
         self._within = within
@@ -129,9 +138,8 @@ class MongoProjections:
             "due_at": head.due_at,
         }
         document = {name: value for name, value in stamp.items() if value is not None}
-        updates = [
-            _Update(Row(HEADS, address, head.seq, None), guarded(document, {"_id": address}, ("seq", "projected")))
-        ]
+        encoded = guarded(document, {"_id": address}, ("seq", "projected"), replaces=self._replaces)
+        updates = [_Update(Row(HEADS, address, head.seq, None), encoded)]
         if rows:
             box = await self._sealing.box(owner(address))
             updates += [_Update(row, self._encode(box, address, row)) for row in rows]
@@ -144,7 +152,8 @@ class MongoProjections:
                 document: dict[str, Any] = {"gone": True}
             else:
                 document = seal_struct(box, row.collection, row.id, row.document)
-            encoded = guarded(place(document, row.id, address, row.seq), {"_id": row.id, "a": address})
+            whole = place(document, row.id, address, row.seq)
+            encoded = guarded(whole, {"_id": row.id, "a": address}, replaces=self._replaces)
         except (BSONError, TypeError, ValueError, OverflowError):
             return b""
         return encoded if len(encoded) <= MAX_ROW and row.collection in self.lanes else b""

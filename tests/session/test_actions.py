@@ -7,6 +7,7 @@ import pytest
 
 from actors.commands import ConfirmAction, CreateGoal, DeclineAction, RemoveGoal, RetryReply, UndoAction
 from actors.domain.actions import Action
+from actors.domain.addresses import session_address
 from actors.domain.refusals import ActionDecided, ActionExpired, Answered, NotFound
 from actors.events import ActionResolved, MessageAdded, Recorded
 from actors.questions import ActionsShown, ShowActions
@@ -72,6 +73,9 @@ async def test_a_proposal_lapses_by_itself_awake_or_asleep(mongo: ReplicaSet, da
         await node.order(CreateGoal("Go"))
         await send(node)
         (waiting,) = await actions(node)
+        head = await node.log.head(session_address(node.user_id))
+        assert head is not None
+        assert head.due_at == waiting.expires_at, "the clock wakes the session then, should it sleep"
         lapsed = await node.device.until(resolved)
         assert lapsed.data == ActionResolved(waiting.id, "expired")
         with pytest.raises(ActionExpired):
