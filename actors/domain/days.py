@@ -13,6 +13,8 @@ from actors.runtime.orders import Stamp
 ONE_DAY = timedelta(days=1)
 OLDEST = timedelta(days=30)
 """How long ago something may have been done that is told only now."""
+REMEMBERED = OLDEST.days + 2
+"""How many of the newest days are known one by one."""
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far a device's clock may run ahead; what it did in that time was done now."""
 
@@ -48,15 +50,22 @@ def active(activity: Activity, day: date, tz: str, at: datetime) -> Activity:
     """Something was done at `at`, which is `day` in zone `tz`.
 
     A day counts once. A day lies between the two only when the zone of the last deed and the zone of this one agree
-    that it does: crossing the date line westwards skips a date that the traveller never had.
+    that it does: crossing the date line westwards skips a date that the traveller never had. What was done before the
+    last deed may be told after it: then the day counts where it lies.
     """
     last = activity.last_day
-    if last is None:
-        return Activity(day, 1, at, tz)
+    if last is None or activity.last_at is None:
+        return _counted(Activity(day, 1, at, tz, done=1))
+    if at < activity.last_at:
+        ago = (last - day).days
+        return _counted(replace(activity, done=activity.done | 1 << ago)) if 0 < ago < REMEMBERED else activity
     if day <= last:
         return replace(activity, last_at=at, last_tz=tz) if day == last else activity
-    days_in_row = activity.days_in_row + 1 if _follows(activity, last, day, tz, at) else 1
-    return Activity(day, days_in_row, at, tz)
+    between = (day - last).days - 1
+    moved = _shifted(activity, between + 1)
+    skipped = (1 << between) - 1 << 1 if _follows(activity, last, day, tz, at) else 0
+    now = replace(moved, last_day=day, last_at=at, last_tz=tz, done=moved.done | 1, skipped=moved.skipped | skipped)
+    return _counted(now)
 
 
 def days_in_row(activity: Activity, today: date, tz: str) -> int:
@@ -69,6 +78,28 @@ def days_in_row(activity: Activity, today: date, tz: str) -> int:
         return 0
     moved = tz != activity.last_tz and today - last == 2 * ONE_DAY
     return activity.days_in_row if moved or _adjoin(last, today, tz) else 0
+
+
+def _shifted(activity: Activity, days: int) -> Activity:
+    """The bits so many days later; what leaves them is counted in `beyond`, as long as it is one row of days."""
+    done, skipped, beyond = activity.done, activity.skipped, activity.beyond
+    oldest = 1 << REMEMBERED - 1
+    for _ in range(min(days, REMEMBERED + 1)):
+        if done & oldest:
+            beyond += 1
+        elif not skipped & oldest:
+            beyond = 0
+        done, skipped = (done & ~oldest) << 1, (skipped & ~oldest) << 1
+    return replace(activity, done=done, skipped=skipped, beyond=beyond)
+
+
+def _counted(activity: Activity) -> Activity:
+    """The days in a row that end with the last one."""
+    row = 0
+    while row < REMEMBERED and (activity.done | activity.skipped) >> row & 1:
+        row += 1
+    days = (activity.done & (1 << row) - 1).bit_count()
+    return replace(activity, days_in_row=days + (activity.beyond if row == REMEMBERED else 0))
 
 
 def _follows(activity: Activity, last: date, day: date, tz: str, at: datetime) -> bool:

@@ -47,13 +47,18 @@ class Stats(msgspec.Struct, frozen=True):
 class Activity(msgspec.Struct, frozen=True):
     """What the streak is counted from: the user's last local day with something done, and the days in a row then.
 
-    `last_at` and `last_tz` are the instant and the zone that day was read from: travellers need them.
+    `last_at` and `last_tz` are the instant and the zone that day was read from: travellers need them. Days may be told
+    late: `done` has a bit for each of the newest days, the last one lowest, `skipped` for those a traveller never had;
+    `beyond` is how many days in a row ended right before them.
     """
 
     last_day: date | None = None
     days_in_row: int = 0
     last_at: Annotated[datetime, Meta(tz=True)] | None = None
     last_tz: str = "UTC"
+    done: int = 0
+    skipped: int = 0
+    beyond: int = 0
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

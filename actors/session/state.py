@@ -36,7 +36,7 @@ from actors.events import (
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 """Raised whenever the same events give another state: older snapshots are thrown away then."""
 STILL_COUNTS = timedelta(days=90)
 

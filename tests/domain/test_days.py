@@ -145,6 +145,31 @@ def test_a_date_that_a_zone_never_had_was_not_missed() -> None:
     assert days_in_row(deeds(("2011-12-29T20:00:00", APIA)), date(2011, 12, 31), APIA) == 1
 
 
+@given(st.sets(st.integers(0, 60)), st.sets(st.integers(31, 60)), st.integers(0, 3))
+def test_days_told_late_count_where_they_lie(online: set[int], offline: set[int], more: int) -> None:
+    start = utc("2026-02-20T12:00:00")
+    activity, noon = Activity(), timedelta(hours=1)
+    told = [(offset, start + timedelta(days=offset) + noon) for offset in sorted(online | {60})]
+    told += [(offset, start + timedelta(days=offset)) for offset in sorted(offline)]
+    told += [(60 + n, start + timedelta(days=60 + n) + noon) for n in range(1, more + 1)]
+    for _, at in told:
+        activity = active(activity, local_day(at, BERLIN), BERLIN, at)
+    days, run, last = {offset for offset, _ in told}, 0, 60 + more
+    while last - run in days:
+        run += 1
+    assert activity.days_in_row == run
+    assert activity.last_day == local_day(start + timedelta(days=last), BERLIN)
+
+
+def test_a_day_told_late_after_a_flight_does_not_count_the_date_that_never_was() -> None:
+    flown = deeds(
+        ("2026-06-02T03:00:00", LOS_ANGELES),  # Monday
+        ("2026-06-02T20:00:00", AUCKLAND),  # Wednesday, the day after
+        ("2026-06-01T03:00:00", LOS_ANGELES),  # the Sunday before, told late
+    )
+    assert flown.days_in_row == 3
+
+
 @given(st.lists(st.integers(0, 60), min_size=1))
 def test_the_row_is_the_run_of_days_that_ends_last(offsets: list[int]) -> None:
     days = sorted(offsets)
