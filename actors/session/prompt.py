@@ -6,6 +6,7 @@ at their end alone, so that a provider's cache of the prefix holds from one repl
 without one a cut in big steps, begins another prefix.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, Final
@@ -15,13 +16,14 @@ import msgspec
 from actors.domain.conversation import COACH, HISTORY, OFFLINE, Message, OwedReply, Summary
 from actors.domain.goals import Goal
 from actors.domain.profile import Profile
+from actors.domain.texts import as_data
 from actors.ports import ToolCall, Turn
 from actors.session.budget import PER_TURN, Budget, shortened, tokens
 from actors.session.problems import without_apology
 
 _BLOCK: Final = 16
 _NAME: Final = 30
-_ESCAPED: Final = {ord(mark): f"\\u{ord(mark):04x}" for mark in "<\x85\u2028\u2029"}
+_BLOCKS: Final = re.compile(r"<(?=\s*/?\s*(?:known|earlier)\b)", re.IGNORECASE)
 _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -47,8 +49,8 @@ class Exchange(msgspec.Struct):
 
     def told(self, budget: Budget) -> list[Turn]:
         """As it stands in every later prompt."""
-        asked = Turn("user", shortened(self.asked.text, budget.turn))
-        return [asked, *(Turn("assistant", shortened(text, budget.turn)) for text in self.said)]
+        asked = Turn("user", shortened(_framed(self.asked.text), budget.turn))
+        return [asked, *(Turn("assistant", shortened(_framed(text), budget.turn)) for text in self.said)]
 
     def size(self, budget: Budget) -> int:
         return sum(tokens(turn.text) + PER_TURN for turn in self.told(budget))
@@ -60,7 +62,7 @@ def turns(system: str, seen: Seen, reply: OwedReply, budget: Budget) -> list[Tur
     `seen.messages` has to hold the message that is answered; what came after it is left out.
     """
     newest = next(message for message in seen.messages if message.id == reply.message_id)
-    asked = shortened(newest.text, budget.newest + budget.recent)
+    asked = shortened(_framed(newest.text), budget.newest + budget.recent)
     room = budget.recent - max(0, tokens(asked) - budget.newest)
     earlier = [one for one in unsummarised(seen.messages, seen.summary) if one.asked.seq < newest.seq]
     talk = _talk(earlier, seen, budget, room)
@@ -78,16 +80,16 @@ def known(seen: Seen, budget: Budget) -> str:
     """The delimited block of data: the date, the person, their open goals, as JSON in which no text can end it."""
     goals = sorted((goal for goal in seen.goals if goal.status == "open"), key=lambda goal: goal.id)
     goals.sort(key=lambda goal: goal.updated_at, reverse=True)
-    room = budget.known - tokens(_json(_person(seen, len(goals), len(goals)))) - 2 * PER_TURN
+    room = budget.known - tokens(as_data(_person(seen, len(goals), len(goals)))) - 2 * PER_TURN
     lines: list[str] = []
     for goal in goals:
-        line = _json(_digest(goal))
+        line = as_data(_digest(goal))
         room -= tokens(line)
         if room < 0:
             break
         lines.append(line)
     person = _person(seen, len(goals), len(goals) - len(lines))
-    return "\n".join(["<known>", _json(person), *lines, "</known>"])
+    return "\n".join(["<known>", as_data(person), *lines, "</known>"])
 
 
 def unsummarised(messages: Sequence[Message], summary: Summary | None) -> list[Exchange]:
@@ -102,7 +104,7 @@ def unsummarised(messages: Sequence[Message], summary: Summary | None) -> list[E
         text = _said(message) if message.role == "coach" else ""
         exchange = exchanges.get(message.reply_to or "")
         if text and exchange is not None:
-            exchange.said.append(text)
+            exchange.said = [text]  # of a reply that was made again, the last one stands
     return list(exchanges.values())
 
 
@@ -125,7 +127,7 @@ def _talk(earlier: list[Exchange], seen: Seen, budget: Budget, room: int) -> lis
     talk = [turn for exchange in _kept(earlier, budget, room, full=dropped) for turn in exchange.told(budget)]
     if seen.summary is None:
         return talk
-    notes = _json({"notes": shortened(seen.summary.text, budget.summary - 2 * PER_TURN)})
+    notes = as_data({"notes": shortened(seen.summary.text, budget.summary - 2 * PER_TURN)})
     return [Turn("user", f"<earlier>\n{notes}\n</earlier>"), *talk]
 
 
@@ -150,6 +152,11 @@ def call_turn(text: str, calls: Iterable[ToolCall], *, names: Iterable[str]) -> 
 def result_turn(call_id: str, result: str, budget: Budget) -> Turn:
     """The turn that tells the model what a tool answered."""
     return Turn("tool", shortened(result, budget.result), call_id=call_id)
+
+
+def _framed(text: str) -> str:
+    """What people and models write can't pass for the program's own blocks."""
+    return _BLOCKS.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
 
 
 def _said(message: Message) -> str:
@@ -203,11 +210,6 @@ def _digest(goal: Goal) -> dict[str, Any]:
         "metric": goal.metric,
     }
     return {key: value for key, value in told.items() if value is not None}
-
-
-def _json(value: Any) -> str:
-    # In JSON these stand inside strings only: nobody's words can open or close a tag, or begin a line.
-    return msgspec.json.encode(value).decode().translate(_ESCAPED)
 
 
 def _is_object(arguments: str) -> bool:
