@@ -148,6 +148,7 @@ def open_doors(
         logins=storage.logins,
         counters=storage.counters,
         mails=storage.mails,
+        proofs=storage.proofs,
         mail_templates=CONFIG / "mails",
         goals=storage.goals,
         messages=storage.messages,

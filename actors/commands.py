@@ -32,6 +32,12 @@ class OpenAccount(Command, frozen=True):
     language: Language = "en"
 
 
+class ChangeMail(Command, frozen=True):
+    """Sent by the door at which the new address was confirmed."""
+
+    email: Email
+
+
 class ChangeProfile(Command, frozen=True):
     name: Name | UnsetType = UNSET
     tz: Zone | UnsetType = UNSET
@@ -179,6 +185,7 @@ PUBLIC: dict[str, type[Command]] = {
 NAMES: dict[type[Command], str] = {
     **{command: name for name, command in PUBLIC.items()},
     OpenAccount: "account.open",
+    ChangeMail: "account.change_mail",
     ExpireAction: "action.expire",
     CallTool: "reply.tool",
     FinishReply: "reply.finish",

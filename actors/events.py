@@ -43,6 +43,7 @@ class ProfileChanged(Event, frozen=True):
     name: PrivateText | UnsetType = UNSET
     tz: str | UnsetType = UNSET
     preferences: Preferences | UnsetType = UNSET
+    email: PrivateText | UnsetType = UNSET
 
 
 class GoalCreated(Event, frozen=True):

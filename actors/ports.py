@@ -122,6 +122,8 @@ class Credential(msgspec.Struct, frozen=True):
     tz: str
     language: str
     opened: bool
+    moved_at: datetime | None = None
+    """When the mail address became another one of which the session has not been told yet."""
 
 
 class Accounts(Protocol):
@@ -142,7 +144,16 @@ class Accounts(Protocol):
         """Give up a claim whose session refused its first command; one that has opened stays."""
 
     async def rehash(self, user_id: str, password_hash: str) -> None:
-        """Replace the password hash after a login with outdated parameters."""
+        """Replace the password hash: another password, or the same with today's parameters."""
+
+    async def confirm(self, user_id: str, email: str, at: datetime) -> bool:
+        """Letters to this address have been read by this user; False when it is not theirs any more."""
+
+    async def move(self, user_id: str, email: str, at: datetime) -> bool:
+        """Another, confirmed mail address in place of the one so far, in one step; False when it is taken."""
+
+    async def told(self, user_id: str, moved_at: datetime) -> None:
+        """The session knows of the move made then."""
 
 
 class LoginSession(msgspec.Struct, frozen=True):
@@ -158,6 +169,9 @@ class LoginSession(msgspec.Struct, frozen=True):
     created_at: datetime
     rotated_at: datetime
     revoked_at: datetime | None = None
+    fresh_for: str | None = None
+    """What the user may do until `fresh_until`, having proved once more who they are."""
+    fresh_until: datetime | None = None
 
 
 class LoginSessions(Protocol):
@@ -176,14 +190,40 @@ class LoginSessions(Protocol):
     async def revoke(self, session_id: str, at: datetime) -> bool:
         """End one; False when it had ended or never was."""
 
-    async def revoke_all(self, user_id: str, at: datetime) -> Sequence[str]:
-        """End all of a user's; answers the ids that lived."""
+    async def revoke_all(self, user_id: str, at: datetime, *, keep: str = "") -> Sequence[str]:
+        """End all of a user's but the one to keep; answers the ids that lived."""
+
+    async def freshen(self, session_id: str, scope: str, until: datetime) -> None:
+        """The user has just proved who they are, for this purpose."""
 
     async def list(self, user_id: str) -> Sequence[LoginSession]:
         """Those that were not revoked, newest first."""
 
     async def revoked(self, since: datetime) -> Sequence[str]:
         """The ids of those that were revoked since then, on whichever node."""
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What presenting a token proves: sealed under the key of `owner`. There is one of a kind for a subject."""
+
+    kind: str
+    subject: str
+    owner: str
+    until: datetime
+    fields: Mapping[str, str] = {}
+
+
+class Proofs(Protocol):
+    """Tokens by their digest, each good once. Every method raises Unavailable."""
+
+    async def keep(self, digest: str, proof: Proof) -> None:
+        """The newest of a kind and subject voids the one before."""
+
+    async def find(self, digest: str, now: datetime) -> Proof | None:
+        """As long as it is good; it stays so."""
+
+    async def take(self, digest: str, now: datetime) -> Proof | None:
+        """Of many at once, one gets it."""
 
 
 # ── mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -186,6 +186,11 @@ class Settings(BaseSettings):
         pattern=r"^[^@\r\n]*[^@\s]+@[^@\s]+$",
         description="Who mails are from.",
     )
+    mail_verification: Literal["off", "on"] = Field(
+        "off",
+        description="`on`: there is no account before its mail address is confirmed, and registering tells nobody whether "
+        "there is one. Needs a mail server.",
+    )
     smtp_url: SecretStr | None = Field(
         None,
         description="Mail server, `smtp://user:password@host:587` or `smtps://…:465`. Unset: `scripts/run` keeps each mail "
@@ -249,6 +254,8 @@ class Settings(BaseSettings):
     def _fits_together(self) -> Self:
         if self.membership_refresh_seconds * 2 > self.membership_ttl_seconds:
             raise ValueError(f"{PREFIX}MEMBERSHIP_REFRESH_SECONDS: is more than half of the time to live")
+        if self.mail_verification == "on" and self.smtp_url is None:
+            raise ValueError(f"{PREFIX}MAIL_VERIFICATION: needs {PREFIX}SMTP_URL")
         refused = unfit(self) if self.profile == "production" else {}
         problems = [f"{variable(name)}: {why}" for name, why in refused.items()]
         if problems:

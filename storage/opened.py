@@ -17,6 +17,7 @@ from storage.mongo.log import MongoLog
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
 from storage.mongo.projections import MongoProjections
+from storage.mongo.proofs import MongoProofs
 from storage.redis import connect as redis
 from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
@@ -53,6 +54,7 @@ class Storage:
     accounts: MongoAccounts
     logins: MongoLoginSessions
     mails: MongoMails
+    proofs: MongoProofs
     goals: MongoGoals
     messages: MongoMessages
     membership: Membership
@@ -82,6 +84,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             accounts=MongoAccounts(database, sealing, secrets),
             logins=MongoLoginSessions(database, sealing),
             mails=MongoMails(database, sealing),
+            proofs=MongoProofs(database, sealing, secrets),
             goals=MongoGoals(database, sealing, secrets.digest),
             messages=MongoMessages(database, sealing),
             membership=membership,

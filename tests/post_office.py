@@ -57,7 +57,7 @@ class PostOffice:
                     if message["To"] == to and subject in message["Subject"]:
                         body = message.get_body(("plain",))
                         assert body is not None
-                        return str(body.get_content())
+                        return str(body.get_content()).replace("\r\n", "\n")
                 await self._came.wait()
 
     async def token(self, to: str, subject: str) -> str:

@@ -16,6 +16,17 @@ SLOWEST: Final = 2.0
 
 
 @asynccontextmanager
+async def alike(seconds: float) -> AsyncIterator[None]:
+    """Everybody is told after a multiple of so many seconds: choose them longer than what is done inside takes."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with evenly(seconds):
+        yield
+    spent = loop.time() - began
+    await asyncio.sleep(math.ceil(spent / seconds) * seconds - spent)
+
+
+@asynccontextmanager
 async def evenly(seconds: float) -> AsyncIterator[None]:
     """Whoever is refused inside is told after a multiple of so many seconds."""
     loop = asyncio.get_running_loop()

@@ -100,8 +100,14 @@ class Gate:
         self._away_until = -math.inf
         self._away = False
 
-    async def take(self, takes: Sequence[Take]) -> Sequence[Standing]:
-        return await self._ask(lambda counters: counters.take(takes))
+    async def take_all(self, takes: Sequence[Take]) -> Sequence[Standing]:
+        """From all of them, or from none: where one has none left, the others are given back."""
+        standings = await self._ask(lambda counters: counters.take(takes))
+        if any(standing.wait for standing in standings):
+            for take, standing in zip(takes, standings, strict=True):
+                if not standing.wait:
+                    await self.give_back(take)
+        return standings
 
     async def give_back(self, take: Take) -> None:
         await self._ask(lambda counters: counters.give_back(take))
@@ -150,14 +156,15 @@ class Meter:
 
     async def pass_(self, *takes: Take) -> Sequence[Standing]:
         """Take from all of them, or from none. Raises RateLimited, with the longest wait of those that had none left."""
-        standings = await self.gate.take(takes)
+        standings = await self.gate.take_all(takes)
         self.standings += standings
         met = [standing for standing in standings if standing.wait]
         if met:
-            for take, standing in zip(takes, standings, strict=True):
-                if not standing.wait:
-                    await self.gate.give_back(take)
             longest = max(standing.wait for standing in met)
             policies = tuple(standing.limit.policy for standing in met)
             raise RateLimited(retry_after_ms=math.ceil(longest * 1000), policies=policies)
         return standings
+
+    async def may(self, *takes: Take) -> bool:
+        """The same without a word to whoever asks."""
+        return not any(standing.wait for standing in await self.gate.take_all(takes))

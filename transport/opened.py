@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from prometheus_client import CollectorRegistry
 
 from actors.directory import Directory
-from actors.ports import Accounts, Counters, GoalRows, LoginSessions, Mails, MessageRows
+from actors.ports import Accounts, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
@@ -21,6 +21,7 @@ from transport.mailing import Mailing
 from transport.passwords import Passwords
 from transport.providers.mail import Smtp, Templates
 from transport.providers.sender import Sender
+from transport.proving import Proving
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
@@ -51,6 +52,7 @@ class Wanted(Protocol):
     ask_seconds: float
     token_issuer: str
     mail_from: str
+    mail_verification: Literal["off", "on"]
 
     @property
     def mail_server(self) -> str | None: ...
@@ -78,6 +80,7 @@ class Behind:
     logins: LoginSessions
     counters: Counters
     mails: Mails
+    proofs: Proofs
     mail_templates: Path
     goals: GoalRows
     messages: MessageRows
@@ -138,7 +141,8 @@ async def _signin(wanted: Wanted, behind: Behind, mailing: Mailing) -> AsyncIter
             tokens=tokens,
             bearers=bearers,
             passwords=passwords,
-            mailing=mailing,
+            proving=Proving(behind.proofs, mailing, behind.timers),
+            verification=wanted.mail_verification == "on",
             timers=behind.timers,
         )
 

@@ -13,6 +13,8 @@ STATUS: Final[dict[str, HTTPStatus]] = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "auth": HTTPStatus.UNAUTHORIZED,
     "auth.password": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "auth.fresh": HTTPStatus.FORBIDDEN,
+    "auth.token": HTTPStatus.GONE,
     "auth.mail_taken": HTTPStatus.CONFLICT,
     "forbidden": HTTPStatus.FORBIDDEN,
     "not_found": HTTPStatus.NOT_FOUND,

@@ -12,21 +12,21 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from actors.commands import OpenAccount
+from actors.commands import ChangeMail, OpenAccount
 from actors.domain.profile import Email, Language, Name, Zone
 from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
-from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential
+from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential, Take
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.ids import derived, uuid7
 from actors.runtime.journaled import Order
 from actors.runtime.outside import Timers
 from actors.work.profile import check_name, check_zone
 from transport.asking import Sessions
-from transport.attempts import begin_attempt, evenly
+from transport.attempts import alike, begin_attempt, evenly
 from transport.identity import Bearers, alive
 from transport.limits import Meter
-from transport.mailing import Mailing
 from transport.passwords import Passwords
+from transport.proving import Errand, Proving
 from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
 
 GRACE: Final = timedelta(seconds=10)
@@ -34,6 +34,10 @@ GRACE: Final = timedelta(seconds=10)
 ASK: Final = 10.0
 EVEN: Final = 0.05
 """Refused logins are answered after a multiple of this many seconds, so that look-ups don't show in the time."""
+ALIKE: Final = 0.25
+"""As above for answers that always are the same, such as whether a letter is on its way."""
+NEWCOMERS: Final = "newcomers"
+"""Whose key seals what is known of those who have no account yet."""
 _ATTEMPTS: Final = 5
 _MAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+")
 
@@ -76,6 +80,12 @@ class Device(msgspec.Struct, frozen=True):
     current: bool
 
 
+def check_address(email: str) -> None:
+    """Raises Invalid."""
+    if not _MAIL.fullmatch(email):
+        raise Invalid(fields={"email": "is not a mail address"})
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
     """Given once by the composition root; `sessions` is the directory, `logins` are the login sessions."""
@@ -86,33 +96,45 @@ class SignIn:
     tokens: Tokens
     bearers: Bearers
     passwords: Passwords
-    mailing: Mailing
+    proving: Proving
     timers: Timers
+    verification: bool = False
+    """Whether a mail address must be confirmed before there is an account."""
 
-    async def register(self, newcomer: Newcomer, password: str, caller: Caller) -> SignedIn:
-        """Claims the mail address, opens the account and signs in.
+    async def register(self, newcomer: Newcomer, password: str, caller: Caller) -> SignedIn | None:
+        """Claims the mail address, opens the account and signs in; with verification, all that waits for a token.
 
-        Cut short in between, the next login opens the account. Raises Invalid, WeakPassword, RateLimited, MailTaken,
-        Overloaded, Unavailable, TimedOut.
+        Then it is None, alike in time and cost whether or not the address has an account. Cut short in between, the
+        next login opens the account. Raises Invalid, WeakPassword, RateLimited, MailTaken, Overloaded, Unavailable,
+        TimedOut.
         """
-        if not _MAIL.fullmatch(newcomer.email):
-            raise Invalid(fields={"email": "is not a mail address"})
+        check_address(newcomer.email)
         check_name(newcomer.name)
         check_zone(newcomer.tz)
         self.passwords.check(password, context=(newcomer.email, newcomer.name))
         await caller.meter.pass_(*caller.meter.by_address(caller.meter.gate.limits.register))
-        password_hash = await self.passwords.hash(password)
         now = self.timers.now()
-        fields = (newcomer.email, password_hash, newcomer.name, newcomer.tz, newcomer.language)
+        fields = (newcomer.email, await self.passwords.hash(password), newcomer.name, newcomer.tz, newcomer.language)
         new = NewCredential(uuid7(now), *fields, now)
+        if self.verification:
+            await self._ask_newcomer(new, caller.meter)
+            return None
+        await self.claim(new)
+        signed_in = await self._sign_in(new.user_id, caller.device)
+        with contextlib.suppress(Unavailable):  # the account stands; the address can be confirmed by the next letter
+            await self._ask_owner(new)
+        return signed_in
+
+    async def claim(self, new: NewCredential) -> None:
+        """Raises MailTaken, and what the session refuses its first command with."""
         if not await self.accounts.claim(new):
             raise MailTaken
+        fields = (new.email, new.password_hash, new.name, new.tz, new.language)
         try:
             await self._open(Credential(new.user_id, *fields, opened=False))
         except Invalid:  # refused for good: the address is free again
             await self.accounts.unclaim(new.user_id)
             raise
-        return await self._sign_in(new.user_id, caller.device)
 
     async def login(self, email: str, password: str, caller: Caller) -> SignedIn:
         """Raises RateLimited, and BadCredentials: alike in work and time whether or not there is such an account."""
@@ -126,6 +148,8 @@ class SignIn:
         await attempt.succeeded()
         if not credential.opened:
             await self._open(credential)
+        if credential.moved_at is not None:
+            await self.tell_moved(credential, credential.moved_at)
         if self.passwords.outdated(credential.password_hash):
             with contextlib.suppress(Overloaded):  # the next login will do
                 await self.accounts.rehash(credential.user_id, await self.passwords.hash(password))
@@ -194,7 +218,38 @@ class SignIn:
         credential = await self.accounts.of_user(session.user_id)
         if credential is not None:
             letter = Letter("stolen", credential.email, credential.language, {})
-            await self.mailing.send(session.user_id, letter, mail_id=f"stolen/{session.id}")
+            await self.proving.mailing.send(session.user_id, letter, mail_id=f"stolen/{session.id}")
+
+    async def tell_moved(self, credential: Credential, at: datetime) -> None:
+        """The session takes over another mail address; told again it has no second effect."""
+        cid = derived(credential.user_id, f"account.change_mail/{at.isoformat()}")
+        order = Order(credential.user_id, cid, ChangeMail(credential.email))
+        await self.sessions.session(credential.user_id).ask(order, timeout=ASK)
+        await self.accounts.told(credential.user_id, at)
+
+    async def _ask_newcomer(self, new: NewCredential, meter: Meter) -> None:
+        """A token for a new address, a word to whoever has an account already; the one who asks sees no difference."""
+        limits = meter.gate.limits
+        async with alike(ALIKE):
+            known = await self.accounts.by_mail(new.email)
+            if not await meter.may(Take(limits.mail, new.email), Take(limits.mail_daily, new.email)):
+                return
+            if known is not None:
+                letter = Letter("taken", known.email, known.language, {})
+                await self.proving.mailing.send(known.user_id, letter)
+                return
+            fields = {
+                name: getattr(new, name) for name in ("user_id", "email", "password_hash", "name", "tz", "language")
+            }
+            await self.proving.begin(
+                Errand("register", new.email, NEWCOMERS, new.email, new.language, "confirm", "verify", fields)
+            )
+
+    async def _ask_owner(self, new: NewCredential) -> None:
+        fields = {"email": new.email}
+        await self.proving.begin(
+            Errand("confirm", new.user_id, new.user_id, new.email, new.language, "confirm", "verify", fields)
+        )
 
     async def _open(self, credential: Credential) -> None:
         """The session's first command; sent again it has no second effect."""

@@ -38,6 +38,16 @@ class WeakPassword(Refused):
     message = "This password is too easy to guess, too short or too long."
 
 
+class NotFresh(Refused):
+    code = "auth.fresh"
+    message = "Please give your password once more for this."
+
+
+class TokenSpent(Refused):
+    code = "auth.token"
+    message = "This link or code is not good any more. Please ask for a new one."
+
+
 class MailTaken(Refused):
     code = "auth.mail_taken"
     message = "There is an account with this mail address already."

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from actors.commands import (
     CallTool,
+    ChangeMail,
     ChangeProfile,
     Command,
     ConfirmAction,
@@ -65,6 +66,7 @@ Decide = Callable[["Session", Any, Stamp, str], Decided]
 
 COMMANDS: dict[type[Command], Decide] = {
     OpenAccount: lambda me, command, stamp, _: accounts.open_account(me.state.profile, command, stamp),
+    ChangeMail: lambda me, command, stamp, _: profile.change_mail(me.shown(), command, stamp),
     ChangeProfile: lambda me, command, stamp, _: profile.change(me.shown(), command, stamp),
     SendMessage: lambda me, command, stamp, by: me.take_message(command, stamp, by),
     StopReply: lambda me, command, stamp, _: me.stop_reply(command, stamp),

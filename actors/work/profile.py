@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from actors.commands import ChangeProfile
+from actors.commands import ChangeMail, ChangeProfile
 from actors.domain.days import zones
 from actors.domain.profile import Profile
 from actors.domain.refusals import Invalid, NotFound
@@ -39,11 +39,22 @@ def change(profile: Profile | None, command: ChangeProfile, stamp: Stamp) -> Dec
     return Decided([event], ProfileAnswer(changed(profile, event, stamp.at)))
 
 
+def change_mail(profile: Profile | None, command: ChangeMail, stamp: Stamp) -> Decided:
+    """Raises NotFound before the account was opened."""
+    if profile is None:
+        raise NotFound
+    if command.email == profile.email:
+        return Decided((), ProfileAnswer(profile))
+    event = ProfileChanged(email=command.email)
+    return Decided([event], ProfileAnswer(changed(profile, event, stamp.at)))
+
+
 def changed(profile: Profile, event: ProfileChanged, at: datetime) -> Profile:
     """The profile after it was changed."""
     return replace(
         profile,
         name=profile.name if event.name is UNSET else event.name,
+        email=profile.email if event.email is UNSET else event.email,
         tz=profile.tz if event.tz is UNSET else event.tz,
         preferences=profile.preferences if event.preferences is UNSET else event.preferences,
         updated_at=at,

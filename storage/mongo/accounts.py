@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from actors.ports import Credential, LoginSession, NewCredential
 from actors.runtime.envelope import Unavailable
-from storage.mongo.connect import Collection, Database, Document, kept, reachable
+from storage.mongo.connect import KEPT, Collection, Database, Document, kept, reachable
 from storage.mongo.queries import Query
 from storage.sealing import Box, Sealing, Secrets
 
@@ -44,7 +46,8 @@ def revoked_since(since: datetime) -> Query:
 
 
 class MongoAccounts:
-    """`actors.ports.Accounts`: `{_id: blind index, user, email, password, language, person?, opened, created_at}`.
+    """`actors.ports.Accounts`: `{_id: blind index, user, email, password, language, person?, opened, created_at,
+    confirmed_at?, moved_at?}`.
 
     The index of the mail address is the id, so two can't claim one address whatever other index is missing.
     """
@@ -94,6 +97,45 @@ class MongoAccounts:
             sealed = _seal(await self._sealing.box(user_id), CREDENTIALS, found["_id"], "password", password_hash)
             await self._credentials.update_one(match, {"$set": {"password": sealed}})
 
+    async def confirm(self, user_id: str, email: str, at: datetime) -> bool:
+        mine = {**credential_of(self._secrets.blind_index(email)).filter, "user": user_id}
+        with reachable():
+            result = await self._credentials.update_one(mine, {"$set": {"confirmed_at": at}})
+        return result.matched_count == 1
+
+    async def move(self, user_id: str, email: str, at: datetime) -> bool:
+        with reachable():
+            found = await self._credentials.find_one(credential_of_user(user_id).filter)
+        if found is None:
+            return False
+        index = self._secrets.blind_index(email).hex()
+        if index == found["_id"]:
+            return await self.confirm(user_id, email, at)
+        moved = _moved(await self._sealing.box(user_id), found, index, email)
+        return await self._replace(found["_id"], {**moved, "confirmed_at": at, "moved_at": at})
+
+    async def told(self, user_id: str, moved_at: datetime) -> None:
+        match = {**credential_of_user(user_id).filter, "moved_at": moved_at}
+        with reachable():
+            await self._credentials.update_one(match, {"$unset": {"moved_at": ""}})
+
+    async def _replace(self, before: str, document: Document) -> bool:
+        """Two documents, so a transaction: an address is the id of its document."""
+
+        async def both(session: AsyncClientSession) -> bool:
+            gone = await self._credentials.delete_one({"_id": before, "user": document["user"]}, session=session)
+            if gone.deleted_count:
+                await self._credentials.insert_one(document, session=session)
+            return bool(gone.deleted_count)
+
+        client = self._credentials.database.client
+        with reachable():
+            try:
+                async with client.start_session() as session:
+                    return await session.with_transaction(both, write_concern=WriteConcern(**KEPT))
+            except DuplicateKeyError:
+                return False
+
     async def _claimed_by(self, index: bytes) -> str | None:
         with reachable():
             found = await self._credentials.find_one(credential_of(index).filter, {"user": 1})
@@ -138,10 +180,14 @@ class MongoLoginSessions:
             )
         return result.modified_count == 1
 
-    async def revoke_all(self, user_id: str, at: datetime) -> Sequence[str]:
+    async def freshen(self, session_id: str, scope: str, until: datetime) -> None:
+        with reachable():
+            await self._sessions.update_one({"_id": session_id}, {"$set": {"fresh_for": scope, "fresh_until": until}})
+
+    async def revoke_all(self, user_id: str, at: datetime, *, keep: str = "") -> Sequence[str]:
         with reachable():
             found = await self._sessions.find(sessions_of(user_id).filter, {"_id": 1}).to_list()
-            ended = [document["_id"] for document in found]
+            ended = [document["_id"] for document in found if document["_id"] != keep]
             if ended:
                 await self._sessions.update_many(
                     {"_id": {"$in": ended}, "revoked_at": None},
@@ -176,6 +222,14 @@ def _claimed(box: Box, identifier: str, new: NewCredential) -> Document:
     }
 
 
+def _moved(box: Box, document: Document, identifier: str, email: str) -> Document:
+    """The same credential under another address; what is sealed is sealed anew, to stand there."""
+    moved = {**document, "_id": identifier, "email": _seal(box, CREDENTIALS, identifier, "email", email)}
+    for field in {"password", "language", "person"} & document.keys():
+        moved[field] = _seal(box, CREDENTIALS, identifier, field, _unseal(box, CREDENTIALS, document, field))
+    return moved
+
+
 def _credential(box: Box, document: Mapping[str, Any]) -> Credential:
     """What the session has taken over is not kept here: then name is empty, and the zone the default."""
     person = _Person("", "UTC")
@@ -189,6 +243,7 @@ def _credential(box: Box, document: Mapping[str, Any]) -> Credential:
         tz=person.tz,
         language=_unseal(box, CREDENTIALS, document, "language") if "language" in document else "en",
         opened=document["opened"],
+        moved_at=document.get("moved_at"),
     )
 
 
@@ -217,6 +272,8 @@ def _login_session(box: Box, document: Mapping[str, Any]) -> LoginSession:
         created_at=document["created_at"],
         rotated_at=document["rotated_at"],
         revoked_at=document.get("revoked_at"),
+        fresh_for=document.get("fresh_for"),
+        fresh_until=document.get("fresh_until"),
     )
 
 

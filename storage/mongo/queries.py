@@ -38,6 +38,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
         "user": [("user", ASCENDING), ("created_at", DESCENDING)],
         "revoked": [("revoked_at", ASCENDING)],
     },
+    "proofs": {"digest": [("digest", ASCENDING)], "until": [("until", ASCENDING)]},
     "mails": {"due": [("state", ASCENDING), ("not_before", ASCENDING)], "done": [("done_at", ASCENDING)]},
     "users": {},
     "goals": {
@@ -55,7 +56,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
 SPARSE: Final = {("heads", "owed"), ("heads", "due"), ("login_sessions", "revoked"), ("mails", "done")}
 """Most addresses owe nothing and most login sessions live: only the others are in these."""
 
-EXPIRES: Final = {("mails", "done"): 30 * 24 * 3_600}
+EXPIRES: Final = {("mails", "done"): 30 * 24 * 3_600, ("proofs", "until"): 0}
 """Seconds after the time in an index when MongoDB removes the document."""
 
 

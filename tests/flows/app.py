@@ -145,6 +145,12 @@ class App:
                     except TimeoutError:
                         continue
 
+    async def until_closing(self, code: str, *, within: float = 2.0) -> None:
+        """The server has said that it closes the socket, and why; nothing is connected anew."""
+        async with asyncio.timeout(within), self._heard:
+            while not any(closing["code"] == code for closing in self.closings):
+                await self._heard.wait()
+
     async def replied(self, reply_id: str, *, within: float = 60.0) -> dict[str, Any]:
         """The coach's message of that id."""
         event = await self.until(lambda event: event["data"].get("id") == reply_id, within=within)

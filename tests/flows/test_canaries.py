@@ -34,10 +34,10 @@ async def test_no_planted_canary_is_found(running: Running) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"{running.node.url}/metrics") as response:
         metrics = await response.text()
     assert "socket_commands" in metrics
-    database = await _raw_database(running)
+    database = await raw_database(running)
     found = {
         "database": [one for one in secrets if one.encode() in database],
-        "valkey": [one for one in secrets if one.encode() in await _raw_valkey(running)],
+        "valkey": [one for one in secrets if one.encode() in await raw_valkey(running)],
         "log": [one for one in secrets if one in running.node.output],
         "metrics": [one for one in secrets if one in metrics],
         "files": [one for one in secrets for path in running.directory.rglob("*") if path.is_file() and one.encode() in path.read_bytes()],
@@ -69,7 +69,7 @@ async def _live(app: App, running: Running, planted: dict[str, str]) -> None:
     await app.surely("goal.complete", {"goal_id": goal["id"]})
 
 
-async def _raw_database(running: Running) -> bytes:
+async def raw_database(running: Running) -> bytes:
     """Every document of every collection, as the bytes that are stored."""
     read = bytearray()
     async with AsyncMongoClient[bson.raw_bson.RawBSONDocument](
@@ -82,7 +82,7 @@ async def _raw_database(running: Running) -> bytes:
     return bytes(read)
 
 
-async def _raw_valkey(running: Running) -> bytes:
+async def raw_valkey(running: Running) -> bytes:
     """Every key with its value."""
     read = bytearray()
     async with Redis.from_url(running.valkey.url) as client:

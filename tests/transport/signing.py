@@ -57,8 +57,11 @@ class Counted:
     async def revoke(self, session_id: str, at: datetime) -> bool:
         return await self._inner.revoke(session_id, at)
 
-    async def revoke_all(self, user_id: str, at: datetime) -> Sequence[str]:
-        return await self._inner.revoke_all(user_id, at)
+    async def revoke_all(self, user_id: str, at: datetime, *, keep: str = "") -> Sequence[str]:
+        return await self._inner.revoke_all(user_id, at, keep=keep)
+
+    async def freshen(self, session_id: str, scope: str, until: datetime) -> None:
+        await self._inner.freshen(session_id, scope, until)
 
     async def list(self, user_id: str) -> Sequence[LoginSession]:
         return await self._inner.list(user_id)

@@ -2,7 +2,7 @@
 
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import hdrs, web
@@ -35,6 +35,12 @@ class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: Language = "en"
 
 
+class OnItsWay(msgspec.Struct, frozen=True):
+    """The same, whether or not there is anybody to write to."""
+
+    letter: Literal["on_its_way"] = "on_its_way"
+
+
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
     password: Password
@@ -60,13 +66,14 @@ class Jwks(msgspec.Struct, frozen=True):
 # ── open to everyone ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def register(request: web.Request, body: Register) -> SignedIn:
+async def register(request: web.Request, body: Register) -> SignedIn | web.Response:
     newcomer = Newcomer(body.email, body.name, body.tz, body.language)
-    return await _signin(request).register(newcomer, body.password, _caller(request))
+    signed_in = await _signin(request).register(newcomer, body.password, caller(request))
+    return answer(OnItsWay(), HTTPStatus.ACCEPTED) if signed_in is None else signed_in
 
 
 async def login(request: web.Request, body: Login) -> SignedIn:
-    return await _signin(request).login(body.email, body.password, _caller(request))
+    return await _signin(request).login(body.email, body.password, caller(request))
 
 
 async def refresh(request: web.Request, body: Refresh) -> SignedIn:
@@ -102,7 +109,7 @@ def _signin(request: web.Request) -> SignIn:
     return request.app[DOORS].signin
 
 
-def _caller(request: web.Request) -> Caller:
+def caller(request: web.Request) -> Caller:
     """With what the app says it is: printable characters only, cut off."""
     said = request.headers.get(hdrs.USER_AGENT, "")
     return Caller("".join(character for character in said if character.isprintable())[:MAX_DEVICE], request[METER])
@@ -119,6 +126,7 @@ ROUTES: Final = (
         body=Register,
         answer=SignedIn,
         status=HTTPStatus.CREATED,
+        also={HTTPStatus.ACCEPTED: OnItsWay},
         refuses=(MailTaken, WeakPassword, RateLimited),
     ),
     _open(

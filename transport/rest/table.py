@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from transport.rest import actions, auth, chat, docs, goals, health, ops, profile
+from transport.rest import actions, auth, chat, docs, goals, health, ops, profile, recovery
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *auth.ROUTES,
+    *recovery.ROUTES,
     *profile.ROUTES,
     *goals.ROUTES,
     *chat.ROUTES,

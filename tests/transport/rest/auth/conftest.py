@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from actors.commands import OpenAccount
+from actors.commands import ChangeMail, OpenAccount
 from actors.runtime.envelope import Refused
 from actors.runtime.journaled import Accepted, Order
 from scripts.embedded.mongo import ReplicaSet
@@ -22,6 +22,7 @@ from storage.mongo.goals import MongoGoals
 from storage.mongo.keys import MongoKeys
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
+from storage.mongo.proofs import MongoProofs
 from storage.redis.connect import connected as redis_connected
 from storage.redis.counters import RedisCounters, counters
 from storage.sealing import Sealing, Secrets
@@ -31,6 +32,7 @@ from transport.identity import Bearers
 from transport.limits import Gate, Limits
 from transport.mailing import Mailing
 from transport.passwords import Passwords, read_words
+from transport.proving import Proving
 from transport.rest.app import app
 from transport.rest.doors import Doors
 from transport.rest.readiness import Readiness
@@ -49,6 +51,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.opened: dict[str, OpenAccount] = {}
+        self.moved: dict[str, str] = {}
         self.refusing: list[Refused] = []
         self.orders: list[Order] = []
 
@@ -69,6 +72,9 @@ class Session:
         self._sessions.orders.append(message)
         if self._sessions.refusing:
             raise self._sessions.refusing.pop(0)
+        if isinstance(message.command, ChangeMail):
+            self._sessions.moved[self._user_id] = message.command.email
+            return Accepted(2, {}, repeated=False)
         assert isinstance(message.command, OpenAccount)
         repeated = self._user_id in self._sessions.opened
         self._sessions.opened[self._user_id] = message.command
@@ -108,6 +114,7 @@ class House:
     sessions: Sessions
     redis_url: str
     limits: Limits = dataclasses.field(default_factory=lambda: Limits().scaled(1_000))
+    verification: bool = False
 
     async def node(self) -> Node:
         sealing = Sealing(MongoKeys(self.store), {1: bytes(32)})
@@ -121,7 +128,8 @@ class House:
             sessions=self.sessions,
             tokens=tokens,
             bearers=bearers,
-            mailing=Mailing(MongoMails(self.store, sealing), self.clock, "https://app.example", on=True),
+            proving=self._proving(sealing, secrets),
+            verification=self.verification,
             passwords=await self.stack.enter_async_context(Passwords(words=WORDS)),
             timers=self.clock,
         )
@@ -139,6 +147,10 @@ class House:
         )
         client: Client = await self.stack.enter_async_context(TestClient(TestServer(app(doors))))
         return Node(client, bearers, tokens)
+
+    def _proving(self, sealing: Sealing, secrets: Secrets) -> Proving:
+        mailing = Mailing(MongoMails(self.store, sealing), self.clock, "https://app.example", on=True)
+        return Proving(MongoProofs(self.store, sealing, secrets), mailing, self.clock)
 
     async def _counters(self) -> RedisCounters:
         redis = await self.stack.enter_async_context(redis_connected(self.redis_url))

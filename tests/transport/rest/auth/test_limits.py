@@ -117,7 +117,7 @@ async def test_while_the_shared_count_is_away_people_sign_in_and_guessing_is_cou
 ) -> None:
     away = Away()
     gate = Gate(away, Limits())
-    waits = [(await gate.take([Take(Limits().register, HOME)]))[0].wait for _ in range(4)]
+    waits = [(await gate.take_all([Take(Limits().register, HOME)]))[0].wait for _ in range(4)]
     assert waits[:3] == [0, 0, 0]
     assert waits[3] > 1000
     assert away.asked == 1, "it is not waited for each time"
