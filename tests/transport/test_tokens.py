@@ -66,6 +66,16 @@ def signed(head: Any, payload: Any, sign: Callable[[bytes], bytes] = OURS.sign) 
     return f"{parts}.{b64(sign(parts.encode()))}"
 
 
+def twice(members: dict[str, Any], name: str, value: Any) -> bytes:
+    """JSON with one member said twice, the good one last."""
+    return f"{{{json.dumps(name)}: {json.dumps(value)}, {json.dumps(members)[1:]}".encode()
+
+
+def signed_raw(head: bytes, payload: bytes) -> str:
+    parts = f"{b64(head)}.{b64(payload)}"
+    return f"{parts}.{b64(OURS.sign(parts.encode()))}"
+
+
 def hmac_with_public_key(message: bytes) -> bytes:
     return hmac.digest(OURS.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw), message, "sha512")
 
@@ -129,6 +139,14 @@ FORGED = {
     "generation 0": signed(header(), claims(gen=0)),
     "another scope": signed(header(), claims(scope="admin")),
     "one claim more": signed(header(), claims(role="admin")),
+    # members said twice: readers differ in which they take
+    "alg twice": signed_raw(twice(header(), "alg", "none"), json.dumps(claims()).encode()),
+    "kid twice": signed_raw(twice(header(), "kid", "k1"), json.dumps(claims()).encode()),
+    "sub twice": signed_raw(json.dumps(header()).encode(), twice(claims(), "sub", SESSION)),
+    "exp twice": signed_raw(json.dumps(header()).encode(), twice(claims(), "exp", 1)),
+    "x5t": signed(header(x5t="c29tZSBjZXJ0"), claims()),
+    "a kid with NUL": signed(header(kid="k2\0"), claims()),
+    "a kid that is a query": signed(header(kid="' OR '1'='1"), claims()),
     # the text itself
     "nothing": "",
     "dots": "..",
@@ -153,7 +171,7 @@ FORGED = {
 
 
 def test_there_are_enough_forgeries() -> None:
-    assert len(FORGED) >= 40
+    assert len(set(FORGED.values())) == len(FORGED) >= 40
 
 
 @pytest.mark.parametrize("token", FORGED.values(), ids=FORGED.keys())

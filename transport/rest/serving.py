@@ -38,8 +38,8 @@ def route_of(request: web.Request) -> Route | None:
 async def _serve(route: Route, request: web.Request) -> web.StreamResponse:
     """Read what the route says, ask its handler, and send what that answers."""
     query, chosen = dict(request.query), None
-    if route.selects and (names := query.pop(SELECT, "")):
-        chosen = _chosen(route, names)
+    if route.selects and SELECT in query:
+        chosen = _chosen(route, query.pop(SELECT))
     given = [] if route.query is None else [(route.query, wire.read_query(route.query, query))]
     given.append((route.body, wire.read(route.body, await request.read() or b"{}")))
     answered = await route.handler(request, *(read for shape, read in given if shape is not Nothing))
