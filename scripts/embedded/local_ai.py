@@ -120,22 +120,26 @@ async def _shown(child: LocalAI, console: Console) -> None:
 
 
 class Screen:
-    """A bar per part that is coming, or a line every tenth of the way; one line for whatever else happens to it."""
+    """A bar per part that is coming, or a line every tenth of the way; one line for whatever else happens.
+
+    What ails several parts for one cause is told once.
+    """
 
     def __init__(self, bars: Progress, say: Callable[[str], None], *, by_lines: bool) -> None:
         self._bars = bars
         self._by_lines = by_lines
         self._say = say
         self._tasks: dict[str, TaskID] = {}
-        self._told: dict[str, str] = {}
+        self._told: set[str] = set()
         self.settled = False
 
     def show(self, parts: dict[str, dict[str, Any]]) -> None:
         for name, part in parts.items():
             self._show_bar(name, part)
-            line = _line(name, part) or (_tenths(name, part) if self._by_lines else "")
-            if line and self._told.get(name) != line:
-                self._told[name] = line
+            cause = part["problem"] or (_tenths(name, part) if self._by_lines else "")
+            line = _line(name, part) or cause
+            if line and not {line, cause} & self._told:
+                self._told |= {line, cause} - {""}
                 self._say(line)
         self.settled = bool(parts) and all(part["state"] == "ready" for part in parts.values())
 
@@ -152,7 +156,8 @@ def _line(name: str, part: dict[str, Any]) -> str:
     if part["state"] == "ready":
         return f"models: {name} ready, {part['model']}"
     if part["state"] == "failed":
-        return f"[yellow]models: {name}: {part['problem']}; the offline coach answers meanwhile[/]"
+        coach = "; meanwhile the offline coach answers" if name == "chat" else ""
+        return f"[yellow]models: {part['problem']}{coach}[/]"
     return ""
 
 

