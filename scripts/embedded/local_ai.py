@@ -136,12 +136,14 @@ class Screen:
     def show(self, parts: dict[str, dict[str, Any]]) -> None:
         for name, part in parts.items():
             self._show_bar(name, part)
-            cause = part["problem"] or (_tenths(name, part) if self._by_lines else "")
-            line = _line(name, part) or cause
-            if line and not {line, cause} & self._told:
-                self._told |= {line, cause} - {""}
-                self._say(line)
+            self._tell_once(part["problem"], _trouble(name, part))
+            self._tell_once(line := _line(name, part, by_lines=self._by_lines), line)
         self.settled = bool(parts) and all(part["state"] == "ready" for part in parts.values())
+
+    def _tell_once(self, what: str, words: str) -> None:
+        if what and what not in self._told:
+            self._told.add(what)
+            self._say(words)
 
     def _show_bar(self, name: str, part: dict[str, Any]) -> None:
         moving = part["state"] in {"fetching", "checking", "loading"}
@@ -152,16 +154,14 @@ class Screen:
             self._bars.update(self._tasks[name], completed=part["done"], description=words, visible=moving)
 
 
-def _line(name: str, part: dict[str, Any]) -> str:
+def _line(name: str, part: dict[str, Any], *, by_lines: bool) -> str:
     if part["state"] == "ready":
         return f"models: {name} ready, {part['model']}"
-    if part["state"] == "failed":
-        coach = "; meanwhile the offline coach answers" if name == "chat" else ""
-        return f"[yellow]models: {part['problem']}{coach}[/]"
+    if part["state"] == "fetching" and by_lines:
+        return f"models: {name} {10 * (10 * part['done'] // part['total'])} % of {part['total'] / 1e6:.0f} MB"
     return ""
 
 
-def _tenths(name: str, part: dict[str, Any]) -> str:
-    if part["state"] != "fetching":
-        return ""
-    return f"models: {name} {10 * (10 * part['done'] // part['total'])} % of {part['total'] / 1e6:.0f} MB"
+def _trouble(name: str, part: dict[str, Any]) -> str:
+    coach = "; meanwhile the offline coach answers" if name == "chat" and part["state"] == "failed" else ""
+    return f"[yellow]models: {part['problem']}{coach}[/]"
