@@ -1,6 +1,7 @@
 """Composition root: settings → resources on an AsyncExitStack → the node runs → SIGTERM drains."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import sys
@@ -21,7 +22,9 @@ from actors import clock
 from actors.directory import Directory
 from actors.domain.rate_limit import CHAT_SEND, REPLIES
 from actors.events import TYPES, UPCASTS
+from actors.questions import ModelCame
 from actors.runtime.codec import Codec
+from actors.runtime.envelope import Refused
 from actors.runtime.journal import Outside
 from actors.runtime.owned import owned
 from actors.runtime.system import Limits, System
@@ -134,7 +137,11 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         storage.placement.on_lost = system.lost
         await stack.enter_async_context(system)
         await stack.enter_async_context(owned(clock.run(system, storage.heads, timers, report), "clock", report))
-        yield Inside(system, Directory(system), outbox, models)
+        directory = Directory(system)
+        if models.arrival is not None:
+            watching = models.arrival.watch(outbox.signal_all, partial(_model_came, outbox, directory))
+            await stack.enter_async_context(owned(watching, "models.watch", report))
+        yield Inside(system, directory, outbox, models)
 
 
 def open_doors(
@@ -206,7 +213,15 @@ def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_i
         CHAT_SEND.scaled(settings.limits_scale),
         REPLIES.scaled(settings.limits_scale),
         daily_tokens=settings.daily_tokens,
+        model_missing=models.missing,
     )
+
+
+def _model_came(outbox: LocalOutbox, directory: Directory) -> None:
+    """Whoever has a device here is told; all others look when they wake."""
+    for user_id in outbox.users:
+        with contextlib.suppress(Refused):
+            directory.session(user_id).tell(ModelCame())
 
 
 def _text(name: str) -> str:

@@ -89,5 +89,9 @@ class TakeOps(msgspec.Struct, frozen=True):
     """What a device did offline is about to come, order by order. Raises RateLimited."""
 
 
+class ModelCame(msgspec.Struct, frozen=True):
+    """The language model that was on its way can be asked now: whoever was left waiting is answered again."""
+
+
 class Wake(msgspec.Struct, frozen=True):
     """Nothing but a reason to wake: what is owed is begun on every wake."""

@@ -287,6 +287,8 @@ class ScriptedModel:
     otherwise: Behaviour = field(default_factory=echo)
     requests: deque[Json] = field(default_factory=lambda: deque(maxlen=KEPT))
     keys: set[str] = field(default_factory=set)
+    parts: Json = field(default_factory=lambda: {"chat": {"state": "ready", "done": 0, "total": 0}})
+    """How far the models are, as a server of local models says it; any JSON."""
     open: int = 0
     left: int = 0
     _script: deque[Behaviour] = field(default_factory=deque)
@@ -295,6 +297,13 @@ class ScriptedModel:
     def script(self, *behaviours: Behaviour) -> None:
         """What the next requests get, one behaviour each, in order."""
         self._script.extend(behaviours)
+
+    @property
+    def status_url(self) -> str:
+        return self.url.removesuffix("/v1") + "/healthz"
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"parts": self.parts})
 
     def prompt(self, number: int = -1) -> Sequence[Json]:
         """The messages of a request, the newest when none is named."""
@@ -340,6 +349,7 @@ async def scripted_model(
         model = ScriptedModel(f"http://127.0.0.1:{held}/v1", otherwise or echo())
         app = web.Application(client_max_size=8 * 2**20)
         app.router.add_post("/v1/chat/completions", model.complete)
+        app.router.add_get("/healthz", model.healthz)
         runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:

@@ -14,6 +14,8 @@ COACH: Final = "coach"
 """The thread every user has with their coach, and the author id of what the coach says."""
 OFFLINE: Final = "offline coach"
 """Who answered, when it was no language model."""
+LOADING: Final = "model.loading"
+"""Why, while the model is still being fetched or loaded."""
 
 MAX_TEXT = 16_000
 HISTORY = 80

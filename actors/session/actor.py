@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ from actors.questions import (
     Events,
     GoalShown,
     Missed,
+    ModelCame,
     Renew,
     ShowActions,
     ShowGoal,
@@ -55,11 +57,11 @@ from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
 from actors.session.expiry import AGAIN, Expiry, Lapsed, lapsed, next_lapse
 from actors.session.prompt import Seen
-from actors.session.rolling_summary import NAME as SUMMARY
-from actors.session.rolling_summary import RollingSummary, Summarise
+from actors.session.rolling_summary import SUMMARY, RollingSummary, Summarise
 from actors.session.rows import rows
 from actors.session.state import FOLD_VERSION, State, apply, owed, shown
 from actors.session.surroundings import Surroundings
+from actors.session.waiting import first_left_waiting
 from actors.work import accounts, actions, chat, goals, profile, rolling_summary
 
 Decide = Callable[["Session", Any, Stamp, str], Decided]
@@ -135,6 +137,10 @@ class Session(Journaled[State]):
         self.summary.settle()
         self._expiry.settle(self.me, self.state.actions.values(), self.outside.timers.now())
 
+    async def started(self) -> None:
+        await super().started()
+        self._look_back()
+
     async def stopped(self) -> None:
         self._expiry.close()
         self.summary.close()
@@ -173,6 +179,7 @@ class Session(Journaled[State]):
     # Devices.
 
     async def attach(self, message: Attach) -> Attached:
+        self._look_back()
         self._devices.attach(message.connection)
         self.answering.catch_up(message.connection)
         return Attached(self.surroundings.log_id, self.seq)
@@ -244,6 +251,19 @@ class Session(Journaled[State]):
             self._charge()
         return decided
 
+    def _look_back(self) -> None:
+        """The model may have come while nobody was here to be told."""
+        if first_left_waiting(self.state.history) is not None:
+            self.me.tell(ModelCame())
+
+    async def model_came(self, _: ModelCame) -> None:
+        """The first question that was answered without the model, while it was on its way, is answered again. Once."""
+        first = first_left_waiting(self.state.history)
+        if first is None or self.surroundings.model_missing() is not None:
+            return
+        with suppress(Refused):  # at the next wake, then
+            await self.accept(Order(COACH, derived(first.id, "again"), RetryReply(first.id)))
+
     async def take_ops(self, _: TakeOps) -> None:
         """What a device did offline counts as one message. Raises RateLimited."""
         self._charge()
@@ -274,6 +294,7 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     TakeOps: Session.take_ops,
     Lapsed: Session.expire,
     Wake: _woken,
+    ModelCame: Session.model_came,
     Said: lambda me, message: me.answering.push_said(message),
     UseTool: lambda me, message: me.answering.use_tool(message),
     Summarise: lambda me, message: me.summary.begin(message),

@@ -25,7 +25,7 @@ from actors.session.prompt import Exchange, Seen, recap, unsummarised
 from actors.session.state import State
 from actors.session.surroundings import Surroundings
 
-NAME: Final = "summary"
+SUMMARY: Final = "summary"
 MANY: Final = HISTORY * 3 // 4
 """Messages that make a summary due however short they are: the state holds not many more."""
 MAX_TEXT: Final = 8_000
@@ -71,8 +71,8 @@ class RollingSummary:
         host = self._host
         if host.state.owed:
             self.close()
-            host.children.cancel(NAME)
-        elif self._timer is None and NAME not in host.children and self._is_news() and self._due():
+            host.children.cancel(SUMMARY)
+        elif self._timer is None and SUMMARY not in host.children and self._is_news() and self._due():
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(host.surroundings.quiet_seconds, self._nudge)
 
@@ -84,11 +84,11 @@ class RollingSummary:
 
     async def begin(self, _: Summarise) -> None:
         host, due = self._host, self._due()
-        if not due or host.state.owed or host.stopping is not None or NAME in host.children:
+        if not due or host.state.owed or host.stopping is not None or SUMMARY in host.children:
             return
         around, prompts = host.surroundings, host.surroundings.prompts
         turns = recap(prompts.coach, prompts.summary, host.seen(), prompts.budget)
-        host.children.spawn(NAME, _make(around.models[0], turns, due[-1].asked.seq, around.summaries))
+        host.children.spawn(SUMMARY, _make(around.models[0], turns, due[-1].asked.seq, around.summaries))
 
     async def ended(self, ended: ChildEnded) -> None:
         """Kept, or tried again at a later message: never in a loop."""
@@ -107,7 +107,7 @@ class RollingSummary:
 
     async def _refused(self, made: KeepSummary) -> Refused | None:
         try:
-            cid = derived(self._host.address, f"{NAME}/{made.through}")
+            cid = derived(self._host.address, f"{SUMMARY}/{made.through}")
             await self._host.accept(Order(COACH, cid, made))
         except Refused as refused:
             return refused

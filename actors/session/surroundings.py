@@ -1,6 +1,7 @@
 """What the sessions of a node share beside the runtime's own."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -36,5 +37,7 @@ class Surroundings:
     actions_wait: timedelta = WAITS
     quiet_seconds: float = 20.0
     """How long nobody may have waited for a reply before what can wait begins."""
+    model_missing: Callable[[], str | None] = lambda: None
+    """Why the usual model can't be asked yet, as a code; None when it can."""
     summaries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """So many summaries are made at once in a node."""

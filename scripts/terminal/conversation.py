@@ -198,6 +198,7 @@ async def converse(account: Account, console: Console) -> int:
         lines, conversation = Lines(loop), Conversation(account, talk, screen, actions)
         actions.know((await account.read("/v1/actions"))["items"])
         talk.on_action = conversation.acted
+        talk.on_progress = screen.progress
         loop.add_signal_handler(signal.SIGINT, lambda: lines.put(conversation.interrupt()))
         talk.ended.add_done_callback(lambda _: lines.put(None))
         await conversation.run(lines)

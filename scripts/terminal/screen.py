@@ -20,6 +20,7 @@ class Screen:
         self._speech = Speech()
         self._speaking: str | None = None
         self._in_line = False
+        self._progress: dict[str, str] = {}
         self.mine: set[str] = set()
 
     def prompt(self) -> None:
@@ -64,6 +65,17 @@ class Screen:
             who = "coach" if message["role"] == "coach" else "you"
             self.tell(f"{who} > {message['text']}", "" if who == "coach" else "cyan")
 
+    def progress(self, data: dict[str, Any]) -> None:
+        """A local model on its way: one line for each state and each tenth of what is fetched."""
+        line = f"model ({data['part']}): {data['state']}"
+        if data["state"] == "fetching" and data["total"]:
+            line += f" {100 * data['done'] // data['total'] // 10 * 10} % of {data['total'] / 1e6:.0f} MB"
+        if data["problem"]:
+            line += f" - {data['problem']}"
+        known, self._progress[data["part"]] = self._progress.get(data["part"]), line
+        if line != known:
+            self.tell(line)
+
     def _begin(self, message_id: str) -> None:
         if self._speaking != message_id:
             self._speaking = message_id
@@ -82,5 +94,7 @@ class Screen:
     def _mark(self, message: dict[str, Any]) -> None:
         marks = [] if message["state"] == "complete" else [message["state"]]
         marks += [message["answered_by"]] if message.get("answered_by") else []
+        if message["state"] == "complete" and message.get("problem"):
+            marks.append(f"because of {message['problem']}")
         if marks:
             self.tell(f"        {' · '.join(marks)}")

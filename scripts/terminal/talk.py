@@ -19,12 +19,13 @@ Show = Callable[[dict[str, Any]], None]
 
 
 class Talk:
-    """Comes back by itself after a break, with what was missed. `on_delta`, `on_message` and `on_action` are told what to show."""
+    """Comes back by itself after a break, with what was missed. What to show is told to `on_…`."""
 
     def __init__(self, account: Account, on_delta: Show, on_message: Show) -> None:
         self.on_delta = on_delta
         self.on_message = on_message
         self.on_action: Show | None = None
+        self.on_progress: Show | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._account = account
         self._seq: int | None = None
@@ -112,6 +113,8 @@ class Talk:
     def _on_signal(self, signal: dict[str, Any]) -> None:
         if signal["type"] == "reply.delta":
             self.on_delta(signal["data"])
+        elif signal["type"] == "progress" and self.on_progress is not None:
+            self.on_progress(signal["data"])
 
 
 def _sentence(refused: RefusedConnection) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -104,6 +104,7 @@ async def inside(
     reply_limit: Limit = Limit(1000.0, 1000),  # noqa: B008 - frozen
     daily_tokens: int | None = None,
     context_tokens: int = 12_000,
+    model_missing: Callable[[], str | None] = lambda: None,
 ) -> AsyncIterator[Inside]:
     """A node's inside on a real MongoDB."""
     reports: list[tuple[str, Any]] = []
@@ -133,6 +134,7 @@ async def inside(
                 reply_limit=reply_limit,
                 daily_tokens=daily_tokens,
                 quiet_seconds=0.05,
+                model_missing=model_missing,
             )
             system = System(
                 lambda address: Session(address, outside, around),

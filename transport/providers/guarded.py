@@ -1,18 +1,18 @@
 """A language model behind its circuit breaker: while the breaker is open, it fails at once and is left alone."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
 import structlog
 
+from actors.domain.conversation import LOADING
 from actors.ports import Answered, LanguageModel, ModelFailed, Tool, Turn
 from transport.providers.breaker import Breaker, State
 
 BROKEN: Final = frozenset({"model.timeout", "model.cut", "model.limited", "model.error", "model.unreachable"})
 """Failures of the provider. Any other one is an answer, if not the one that was wanted."""
-LOADING: Final = "model.loading"
 
 log = structlog.get_logger(__name__)
 
@@ -20,8 +20,12 @@ log = structlog.get_logger(__name__)
 class Guarded:
     """`ports.LanguageModel`. While it is left alone it fails with the code of what it was last seen to fail with."""
 
-    def __init__(self, model: LanguageModel, breaker: Breaker) -> None:
+    def __init__(
+        self, model: LanguageModel, breaker: Breaker, missing: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`missing`: the code of why it can't be asked at all for now."""
         self.name = model.name
+        self._missing = missing
         self._model = model
         self._breaker = breaker
         self._failure = "model.unreachable"
@@ -31,6 +35,9 @@ class Guarded:
         return self._breaker.state(_now())
 
     async def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[Answered, None]:
+        missing = self._missing()
+        if missing is not None:
+            raise ModelFailed(missing)
         if not self._breaker.admit(_now()):
             raise ModelFailed(self._failure, retry_after=self._breaker.wait(_now()))
         before = self.state

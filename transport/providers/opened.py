@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
+from transport.providers.arrival import Arrival
 from transport.providers.breaker import Breaker, State
 from transport.providers.guarded import Guarded
 from transport.providers.openai_chat import Deadlines, OpenAIChat
@@ -28,6 +29,7 @@ class Wanted(Protocol):
     model_between_tokens_seconds: float
     model_whole_seconds: float
     model_rest_seconds: float
+    models_status_url: str | None
 
     @property
     def openai_api_key(self) -> Secret | None: ...
@@ -39,14 +41,23 @@ class Wanted(Protocol):
 class Models:
     """All that are configured, none among them: then the offline coach answers. `by_part` says which is which."""
 
-    def __init__(self, opened: Mapping[str, OpenAIChat], rest: float) -> None:
+    def __init__(self, opened: Mapping[str, OpenAIChat], rest: float, arrival: Arrival | None = None) -> None:
+        """`arrival`: how far the usual model is, when it is one that is fetched and loaded here."""
         self._opened = opened
-        self.by_part = {part: Guarded(chat, Breaker(rest=rest)) for part, chat in opened.items()}
+        self.arrival = arrival
+        self.by_part = {
+            part: Guarded(chat, Breaker(rest=rest), self.missing if part == USUAL else _never)
+            for part, chat in opened.items()
+        }
 
     @property
     def chain(self) -> tuple[Guarded, ...]:
         """In the order in which they are asked."""
         return tuple(self.by_part.values())
+
+    def missing(self) -> str | None:
+        """The code of why the usual model can't be asked yet; None when it can."""
+        return None if self.arrival is None else self.arrival.missing
 
     async def warm(self) -> None:
         """Import and open what the first answer needs."""
@@ -71,7 +82,12 @@ async def opened(wanted: Wanted) -> AsyncIterator[Models]:
     """Entering opens no connection."""
     async with AsyncExitStack() as stack:
         chats = {part: await stack.enter_async_context(chat) for part, chat in _configured(wanted).items()}
-        yield Models(chats, wanted.model_rest_seconds)
+        arrival = None if wanted.models_status_url is None else Arrival(wanted.models_status_url)
+        yield Models(chats, wanted.model_rest_seconds, arrival)
+
+
+def _never() -> None:
+    """Nothing keeps it from being asked."""
 
 
 def _configured(wanted: Wanted) -> dict[str, OpenAIChat]:

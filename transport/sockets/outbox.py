@@ -43,6 +43,12 @@ class LocalOutbox:
             for connection in connections:
                 connection.push(packed)
 
+    def signal_all(self, type: str, data: Mapping[str, Any]) -> None:  # noqa: A002 - the wire's word
+        """An ephemeral signal to every device of the node."""
+        frame = frames.signal(type, dict(data))
+        for one in self:
+            one.signal(frame)
+
     def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the wire's word
         connections = self.of(owner(address))
         if connections:

@@ -1,0 +1,88 @@
+"""Watches local models while they are fetched and loaded: tells every device how far they are, and once when chat can begin."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+import aiohttp
+import msgspec
+import structlog
+
+CHAT: Final = "chat"
+WATCHED: Final = 1.0
+"""Seconds between two looks while something is on its way."""
+SETTLED: Final = 30.0
+PATIENCE: Final = 2.0
+ON_ITS_WAY: Final = frozenset({"waiting", "fetching", "checking", "loading"})
+
+State = Literal["waiting", "fetching", "checking", "loading", "ready", "failed", "declined"]
+Tell = Callable[[str, Mapping[str, Any]], None]
+log = structlog.get_logger(__name__)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """`done` of `total` are bytes; `problem` is a sentence for people."""
+
+    state: State
+    done: int = 0
+    total: int = 0
+    problem: str | None = None
+
+
+class _Status(msgspec.Struct, frozen=True):
+    parts: dict[str, Part]
+
+
+class Arrival:
+    """How far the local models are, as their server at `url` says."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._parts: Mapping[str, Part] = {CHAT: Part("waiting")}
+        self._silent = False
+
+    @property
+    def missing(self) -> str | None:
+        """The code of why the chat model can't be asked yet, or ever; None when it can."""
+        state = self._parts[CHAT].state
+        if state == "ready":
+            return None
+        return "model.loading" if state in ON_ITS_WAY else "model.unreachable"
+
+    async def watch(self, tell: Tell, came: Callable[[], None]) -> None:
+        """For ever: every second while something is on its way, then rarely.
+
+        `tell` sends a signal to every device of the node; `came` is called when the chat model can be asked.
+        """
+        timeout = aiohttp.ClientTimeout(PATIENCE)
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            while True:
+                found = await self._ask(http)
+                if found is not None:
+                    self._take(found, tell, came)
+                moving = any(part.state in ON_ITS_WAY for part in self._parts.values())
+                await asyncio.sleep(WATCHED if moving else SETTLED)
+
+    async def _ask(self, http: aiohttp.ClientSession) -> Mapping[str, Part] | None:
+        """None when it does not answer, or not as it should: what was known last stands."""
+        try:
+            async with http.get(self._url) as answer:
+                parts = msgspec.json.decode(await answer.read(), type=_Status).parts
+        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
+            if not self._silent:
+                log.warning("models.silent", error=type(error).__name__)
+            self._silent = True
+            return None
+        self._silent = False
+        return parts if CHAT in parts else None
+
+    def _take(self, found: Mapping[str, Part], tell: Tell, came: Callable[[], None]) -> None:
+        before, self._parts = self._parts, found
+        for name, part in found.items():
+            if part != before.get(name) or part.state in ON_ITS_WAY:
+                shown = {"state": part.state, "done": part.done, "total": part.total, "problem": part.problem}
+                tell("progress", {"kind": "models", "part": name, **shown})
+        if found[CHAT].state != before[CHAT].state:
+            log.info("models.chat", state=found[CHAT].state)
+            if found[CHAT].state == "ready":
+                came()
