@@ -23,6 +23,7 @@ from actors.session.prompt import Seen, turns
 from actors.session.state import State
 from actors.session.surroundings import Surroundings
 from actors.work import tools
+from actors.work.history import before
 
 AGAIN_AFTER: Final = 1.0
 GIVE_UP_AFTER: Final = 3
@@ -108,7 +109,8 @@ class Answering:
         host, reply_id, call = self._host, message.reply_id, message.call
         if reply_id not in host.state.owed:
             raise NotFound
-        asked = tools.parse(call.name, call.arguments, host.state.goals)
+        earlier = before(host.state.history, host.state.owed[reply_id].message_id)
+        asked = tools.parse(call.name, call.arguments, host.state.goals, earlier)
         if isinstance(asked, tools.ToolAnswer):
             return asked.result
         command = CallTool(reply_id, call.call_id, call.name, call.arguments, asked)
