@@ -47,7 +47,7 @@ from actors.questions import (
     Wake,
 )
 from actors.runtime.actor import ChildEnded
-from actors.runtime.envelope import Overloaded, Refused, Unavailable
+from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
 from actors.runtime.journal import Happened, Outside
 from actors.runtime.journaled import Decided, Journaled, Order, Stamp
@@ -216,17 +216,20 @@ class Session(Journaled[State]):
 
     async def show_actions(self, _: ShowActions) -> ActionsShown:
         """The newest first."""
-        still_open = [action for action in self.state.actions.values() if action.state in OPEN]
+        held = self.state.actions
+        late = set(lapsed(held.values(), self.outside.timers.now()))
+        still_open = [action for action in held.values() if action.state in OPEN and action.id not in late]
         return ActionsShown(still_open[::-1], self.seq)
 
     async def expire(self, _: Lapsed) -> None:
         """What can't be kept now is tried again."""
-        now = self.outside.timers.now()
+        soonest = 0.0
         try:
-            for action_id in lapsed(self.state.actions.values(), now):
+            for action_id in lapsed(self.state.actions.values(), self.outside.timers.now()):
                 await self.accept(Order(COACH, derived(action_id, "expire"), ExpireAction(action_id)))
-        except (Overloaded, Unavailable):
-            self._expiry.settle(self.me, self.state.actions.values(), now, soonest=AGAIN)
+        except Refused:
+            soonest = AGAIN
+        self._expiry.settle(self.me, self.state.actions.values(), self.outside.timers.now(), soonest=soonest)
 
     def _recorded(self, one: Happened) -> Recorded:
         return recorded(self.address, one.seq, one.at, one.event)
