@@ -154,6 +154,7 @@ def open_doors(
         accounts=storage.accounts,
         logins=storage.logins,
         counters=storage.counters,
+        api_keys=storage.api_keys,
         mails=storage.mails,
         proofs=storage.proofs,
         mail_templates=CONFIG / "mails",

@@ -124,6 +124,8 @@ class Credential(msgspec.Struct, frozen=True):
     opened: bool
     moved_at: datetime | None = None
     """When the mail address became another one of which the session has not been told yet."""
+    created_at: datetime | None = None
+    confirmed_at: datetime | None = None
 
 
 class Accounts(Protocol):
@@ -154,6 +156,36 @@ class Accounts(Protocol):
 
     async def told(self, user_id: str, moved_at: datetime) -> None:
         """The session knows of the move made then."""
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A program's way in: what it may do, and for how long. Of its secret only the digest is kept."""
+
+    id: str
+    name: str
+    digest: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class ApiKeys(Protocol):
+    """Every method raises Unavailable."""
+
+    async def add(self, key: ApiKey) -> None: ...
+
+    async def get(self, key_id: str) -> ApiKey | None: ...
+
+    async def list(self) -> Sequence[ApiKey]:
+        """All there are, newest first."""
+
+    async def use(self, key_id: str, at: datetime) -> None:
+        """It was used then."""
+
+    async def revoke(self, key_id: str, at: datetime) -> bool:
+        """False when it had been revoked or never was."""
 
 
 class LoginSession(msgspec.Struct, frozen=True):

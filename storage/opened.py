@@ -10,6 +10,7 @@ from actors.runtime.outside import Report
 from storage.mongo import connect as mongo
 from storage.mongo import schema
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
+from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads
 from storage.mongo.keys import MongoKeys
@@ -53,6 +54,7 @@ class Storage:
     heads: MongoHeads
     accounts: MongoAccounts
     logins: MongoLoginSessions
+    api_keys: MongoApiKeys
     mails: MongoMails
     proofs: MongoProofs
     goals: MongoGoals
@@ -83,6 +85,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             heads=MongoHeads(database),
             accounts=MongoAccounts(database, sealing, secrets),
             logins=MongoLoginSessions(database, sealing),
+            api_keys=MongoApiKeys(database, sealing),
             mails=MongoMails(database, sealing),
             proofs=MongoProofs(database, sealing, secrets),
             goals=MongoGoals(database, sealing, secrets.digest),

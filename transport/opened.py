@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from prometheus_client import CollectorRegistry
 
 from actors.directory import Directory
-from actors.ports import Accounts, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs
+from actors.ports import Accounts, ApiKeys, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
@@ -27,6 +27,7 @@ from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
 from transport.rest.gauges import Reading, show
 from transport.rest.readiness import Check, Detail, Readiness
+from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
 from transport.sockets.doors import SocketDoors
 from transport.sockets.gateway import Gateway
@@ -79,6 +80,7 @@ class Behind:
     accounts: Accounts
     logins: LoginSessions
     counters: Counters
+    api_keys: ApiKeys
     mails: Mails
     proofs: Proofs
     mail_templates: Path
@@ -183,6 +185,7 @@ def _rest_doors(
         messages=behind.messages,
         signin=signin,
         gate=_gate(wanted, behind),
+        keys=ServiceKeys(behind.api_keys, behind.timers),
         readiness=readiness,
         registry=registry,
         documents=documents,

@@ -244,6 +244,8 @@ def _credential(box: Box, document: Mapping[str, Any]) -> Credential:
         language=_unseal(box, CREDENTIALS, document, "language") if "language" in document else "en",
         opened=document["opened"],
         moved_at=document.get("moved_at"),
+        created_at=document["created_at"],
+        confirmed_at=document.get("confirmed_at"),
     )
 
 

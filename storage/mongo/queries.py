@@ -38,6 +38,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
         "user": [("user", ASCENDING), ("created_at", DESCENDING)],
         "revoked": [("revoked_at", ASCENDING)],
     },
+    "api_keys": {"newest": [("created_at", DESCENDING)]},
     "proofs": {"digest": [("digest", ASCENDING)], "until": [("until", ASCENDING)]},
     "mails": {"due": [("state", ASCENDING), ("not_before", ASCENDING)], "done": [("done_at", ASCENDING)]},
     "users": {},

@@ -81,7 +81,7 @@ def refusals(route: Route) -> Iterator[type[Refused]]:
     yield from route.refuses
     yield from codes.ANYWHERE
     yield from codes.OVER_HTTP
-    if route.opens_to == "user":
+    if route.opens_to != "everyone":
         yield from codes.SIGNED_IN
     if route.method != "GET":
         yield from codes.WRITING
@@ -100,7 +100,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         content = {"schema": schemas.of(route.body), "example": example(route.body)}
         said["requestBody"] = {"required": True, "content": {"application/json": content}}
     said["responses"] = _responses(route, schemas)
-    said["security"] = [{"bearer": []}] if route.opens_to == "user" else []
+    said["security"] = [{"bearer": []}] if route.opens_to != "everyone" else []
     if route.deprecated:
         said["deprecated"] = True
     return said

@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from actors.commands import Command, Id
-from actors.domain.refusals import Invalid, NotFound
+from actors.domain.refusals import Invalid, NotFound, Unauthenticated
 from actors.runtime.journaled import Accepted, Order
 from transport import wire
 from transport.rest.doors import CID, DOORS, IDENTITY, TRACE
@@ -57,6 +57,14 @@ def named(request: web.Request, header: str, tag: str) -> bool:
 def answer(thing: object, status: int = HTTPStatus.OK) -> web.Response:
     """`thing` as JSON."""
     return web.Response(status=status, body=wire.dump(thing), content_type="application/json")
+
+
+def bearer(request: web.Request) -> str:
+    """The token the request brings. Raises Unauthenticated."""
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated
+    return token.strip()
 
 
 def ids_in_path(request: web.Request) -> dict[str, str]:

@@ -14,6 +14,7 @@ from transport.addresses import Network
 from transport.asking import Identify, Sessions
 from transport.limits import Gate, Meter
 from transport.rest.readiness import Readiness
+from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
 from transport.tokens import Identity
 
@@ -51,6 +52,7 @@ class Doors:
     messages: MessageRows
     signin: SignIn
     gate: Gate
+    keys: ServiceKeys | None = None
     readiness: Readiness
     registry: CollectorRegistry
     documents: Callable[[], Documents]

@@ -5,12 +5,13 @@ from ipaddress import ip_address
 from typing import Final, Literal
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from actors.domain.refusals import Unauthenticated
 from transport.refusals import Forbidden
 from transport.rest import landing
-from transport.rest.asking import answer
+from transport.rest.asking import answer, bearer
 from transport.rest.doors import DOORS
 from transport.rest.readiness import Report
 from transport.rest.routes import Route
@@ -31,11 +32,13 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Only for listed addresses, and never through a proxy, whose address may be a listed one."""
+    """For listed addresses, but not through a proxy, whose address may be a listed one; or with an API key."""
     doors = request.app[DOORS]
     proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     if proxied or not any(ip_address(request.remote or "::") in network for network in doors.metrics_from):
-        raise Forbidden
+        if doors.keys is None or hdrs.AUTHORIZATION not in request.headers:
+            raise Forbidden
+        await doors.keys.identify(bearer(request), "metrics:read")
     return web.Response(body=generate_latest(doors.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -54,6 +57,13 @@ ROUTES: Final = (
     _open("GET", "/healthz", "node.alive", healthz, "Whether the process lives", answer=Alive),
     _open("GET", "/readyz", "node.ready", readyz, "How each part it stands on is", answer=Report, also={503: Report}),
     _open(
-        "GET", "/metrics", "node.metrics", metrics, "Its counters", answer=str, media="text/plain", refuses=(Forbidden,)
+        "GET",
+        "/metrics",
+        "node.metrics",
+        metrics,
+        "Its counters",
+        answer=str,
+        media="text/plain",
+        refuses=(Forbidden, Unauthenticated),
     ),
 )

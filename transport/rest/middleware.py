@@ -22,9 +22,11 @@ from transport.addresses import client_address, comes_from
 from transport.asking import crash_site
 from transport.limits import Meter
 from transport.refusals import Forbidden, MethodNotAllowed, NotAcceptable, Unsupported
+from transport.rest.asking import bearer
 from transport.rest.doors import CID, DOORS, IDENTITY, LANGUAGE, METER, PAGE, TRACE, Doors
 from transport.rest.serving import route_of
 from transport.sentences import read_languages
+from transport.service_keys import PREFIX
 
 log = structlog.get_logger(__name__)
 
@@ -226,11 +228,22 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     """`request[IDENTITY]` says who asks. Deny by default: only a route that opens to everyone goes without."""
     route = route_of(request)
     if request.match_info.http_exception is None and (route is None or route.opens_to != "everyone"):
-        scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated
-        request[IDENTITY] = await request.app[DOORS].identify(token.strip())
+        token = bearer(request)
+        if route is not None and route.opens_to == "service":
+            await _check_service(request.app[DOORS], token, route.scope or "")
+        else:
+            request[IDENTITY] = await request.app[DOORS].identify(token)
     return await handler(request)
+
+
+async def _check_service(doors: Doors, token: str, scope: str) -> None:
+    """An API key with that scope; a person's own token is good for none."""
+    if not token.startswith(PREFIX):
+        await doors.identify(token)
+        raise Forbidden
+    if doors.keys is None:
+        raise Unauthenticated
+    await doors.keys.identify(token, scope)
 
 
 async def keyed(request: web.Request, handler: Handler) -> web.StreamResponse:

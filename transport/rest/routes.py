@@ -36,7 +36,7 @@ class Route:
     """`name` is the operation's id; `refuses` what it refuses with beside what any route may. Names in paths are ids.
 
     `query` None: whatever it says is not looked at. `answer` None: 204 without a body. `opens_to` "user" asks for an
-    access token; an API key with that `scope` may come here too. `deprecated` and `sunset` are told in headers.
+    access token, "service" for an API key with that `scope`. `deprecated` and `sunset` are told in headers.
     `also` are answers with another status. A `tagged` one has an ETag, and `guarded` ones heed If-Match.
     """
 
@@ -52,7 +52,7 @@ class Route:
     status: int = HTTPStatus.OK
     media: str = "application/json"
     refuses: tuple[type[Refused], ...] = ()
-    opens_to: Literal["everyone", "user"] = "user"
+    opens_to: Literal["everyone", "user", "service"] = "user"
     scope: str | None = None
     deprecated: date | None = None
     sunset: date | None = None

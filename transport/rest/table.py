@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from transport.rest import actions, auth, chat, docs, goals, health, ops, profile, recovery
+from transport.rest import actions, admin, auth, chat, docs, goals, health, ops, profile, recovery
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -13,6 +13,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *chat.ROUTES,
     *actions.ROUTES,
     *ops.ROUTES,
+    *admin.ROUTES,
     *docs.ROUTES,
     *health.ROUTES,
 )

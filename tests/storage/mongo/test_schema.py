@@ -10,6 +10,7 @@ from pymongo import UpdateOne
 
 from scripts.embedded.mongo import ReplicaSet
 from storage.mongo import queries
+from storage.mongo.api_keys import ALL
 from storage.mongo.connect import Database, connected
 from storage.mongo.mails import mails_due
 from storage.mongo.positions import position
@@ -36,6 +37,7 @@ QUERIES = {
     "messages before": queries.messages_of(ANN, "coach", 50),
     "heads that owe": queries.heads_owing(NOW),
     "heads with something due": queries.heads_due(NOW),
+    "API keys": ALL,
     "a proof": proof_of("digest-7", NOW),
     "letters that are due": mails_due(NOW),
     "a key": queries.by_id("keys", "ann"),
@@ -52,6 +54,7 @@ async def filled(db: Database) -> None:
         for name in ("goals", "chat_messages", "users"):
             await db[name].insert_one({"_id": f"{name}-{number}", **row})
         await db.event_log.insert_one({"_id": position(address, number), "a": address, "by": "ann", "cid": f"{number}"})
+        await db.api_keys.insert_one({"_id": f"key-{number}", "created_at": NOW})
         await db.proofs.insert_one({"_id": f"proof-{number}", "digest": f"digest-{number}", "until": LATEST})
         await db.mails.insert_one(
             {"_id": f"mail-{number}", "state": "waiting" if number % 5 else "sent", "not_before": NOW}

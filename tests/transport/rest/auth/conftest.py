@@ -17,6 +17,7 @@ from actors.runtime.journaled import Accepted, Order
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
+from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.connect import Database, connected
 from storage.mongo.goals import MongoGoals
 from storage.mongo.keys import MongoKeys
@@ -36,6 +37,7 @@ from transport.proving import Proving
 from transport.rest.app import app
 from transport.rest.doors import Doors
 from transport.rest.readiness import Readiness
+from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
 from transport.tokens import Tokens
 
@@ -142,6 +144,7 @@ class House:
             registry=CollectorRegistry(),
             documents=documents,
             signin=signin,
+            keys=ServiceKeys(MongoApiKeys(self.store, sealing), self.clock),
             gate=Gate(await self._counters(), self.limits),
             trusted_proxies=(ip_network("127.0.0.0/8"),),
         )
