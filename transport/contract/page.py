@@ -48,7 +48,7 @@ th,td{text-align:left;vertical-align:top;padding:.35rem .8rem .35rem 0;border-bo
 td:first-child{white-space:nowrap}
 .lock{color:var(--dim);font-size:.8rem}
 .dim{color:var(--dim)}
-@media(max-width:56rem){body{display:block}nav{position:static;height:auto;border:0}main{padding:0 1.2rem 4rem}
+@media(max-width:56rem){body{display:block}nav{position:static;height:auto;border:0}nav a{display:inline-block;margin-right:.8rem}main{padding:0 1.2rem 4rem}
 summary{flex-wrap:wrap}summary span{margin-left:0;text-align:left;flex-basis:100%}}
 """
 POLICY: Final = (

@@ -63,9 +63,12 @@ def template_of(request: web.Request) -> str:
 def _past_own_doors(step: Middleware, own_doors: frozenset[str]) -> Middleware:
     @web.middleware
     async def aside(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if template_of(request) in own_doors:
-            return await handler(request)
-        return await step(request, handler)
+        if template_of(request) not in own_doors:
+            return await step(request, handler)
+        response = await handler(request)
+        if not response.prepared:
+            _harden(response, request)
+        return response
 
     return aside
 
@@ -116,17 +119,22 @@ def _complete(response: web.StreamResponse, request: web.Request) -> None:
     response.headers["X-Trace-Id"] = request[TRACE]
     if request[METER].standings:
         _tell_limits(response, request[METER].standings)
-    if _over_tls(request):
-        response.headers[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
     route = route_of(request)
     if route is not None:
         response.headers.update(route.farewell)
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    _harden(response, request)
     if PAGE in request:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request[PAGE]
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
         response.headers[hdrs.VARY] = f"{hdrs.ORIGIN}, {hdrs.ACCEPT_LANGUAGE}"
+
+
+def _harden(response: web.StreamResponse, request: web.Request) -> None:
+    """What every answer carries, whoever gave it."""
+    if _over_tls(request):
+        response.headers[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def _over_tls(request: web.Request) -> bool:

@@ -34,6 +34,7 @@ async def call(
         return answer.status, json.loads(text) if text else None, answer.headers
 
 
+POLLING = "/socket.io/?EIO=4&transport=polling"
 PUBLISHED = {"/docs", "/v1/openapi.json"}
 CLOSED = [route for route in ROUTES if route.opens_to != "everyone"]
 
@@ -110,7 +111,7 @@ async def test_what_is_not_there_is_a_problem_too(
 
 async def test_every_answer_carries_what_browsers_must_heed(start_node: StartNode) -> None:
     node = await start_node()
-    for path in ("/v1/me", "/nowhere", "/healthz", "/", "/docs", "/v1/openapi.json"):
+    for path in ("/v1/me", "/nowhere", "/healthz", "/", "/docs", "/v1/openapi.json", POLLING):
         _, _, headers = await call_text(node, path)
         assert headers["Cache-Control"] == ("no-store" if path not in PUBLISHED else "public, max-age=300")
         assert headers["X-Content-Type-Options"] == "nosniff"
