@@ -26,7 +26,7 @@ from scripts.embedded.binaries import (
     find_valkey,
     version_of,
 )
-from scripts.embedded.health import Health, check_http, check_mongo, check_redis, check_smtp
+from scripts.embedded.health import Health, check_http, check_mongo, check_redis, check_smtp, read_parts
 from scripts.embedded.node import FLOOR as NODE_FLOOR
 from scripts.embedded.node import node_command
 from scripts.embedded.ports import is_free
@@ -87,6 +87,10 @@ async def valkey(settings: Settings, run: dict[str, Any]) -> list[Finding]:
 
 async def model(settings: Settings, run: dict[str, Any]) -> list[Finding]:
     told = run.get("variables", {})
+    if status := told.get("LIFEBUDDY_MODELS_STATUS_URL"):
+        return [_local(name, part) for name, part in (await read_parts(status)).items()] or [
+            Finding("model", "stand-in", why="does not answer", fix=f"read {settings.data / 'ai'}/*.log")
+        ]
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else ""
     key = told.get("LIFEBUDDY_OPENAI_API_KEY", key)
     base = told.get("LIFEBUDDY_OPENAI_BASE_URL", settings.openai_base_url)
@@ -183,6 +187,13 @@ def _url(settings: Settings, run: dict[str, Any], field: str, part: str) -> tupl
     stand_in = part in told.get("LIFEBUDDY_EMBEDDED", "").split(",")
     url = told.get(f"LIFEBUDDY_{field.upper()}") or (configured.get_secret_value() if configured else None)
     return url, "stand-in" if stand_in else "real"
+
+
+def _local(name: str, part: dict[str, Any]) -> Finding:
+    """A local model that is still coming is well; how far it is stands where versions do."""
+    how_far = f"{part['state']}, {100 * part['done'] // max(1, part['total'])} %"
+    why = part["problem"] if part["state"] == "failed" else ""
+    return Finding(f"model: {name}", "stand-in", how_far, why, f"{part['model']}; set OPENAI_API_KEY for another")
 
 
 def _asked(part: str, state: str, health: Health, fix: str) -> Finding:

@@ -53,6 +53,16 @@ async def check_http(url: str, key: str = "") -> Health:
     return await _timed(asyncio.to_thread(_get, url, key))
 
 
+async def read_parts(url: str) -> dict[str, dict[str, Any]]:
+    """How far each local model is, as their process tells it; empty when it does not answer."""
+    try:
+        with await asyncio.to_thread(urllib.request.urlopen, url, timeout=WITHIN) as answer:
+            parts: dict[str, dict[str, Any]] = json.loads(answer.read())["parts"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return parts
+
+
 async def _greeted(url: str) -> Health:
     where = urlsplit(url)
     secure = where.scheme == "smtps"

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from config.settings import Settings
 from scripts.embedded.doctor import Finding, examine
 from scripts.embedded.mongo import ReplicaSet
+from scripts.embedded.ports import held_port
 from scripts.embedded.run_file import sole_run, write_run
 from scripts.embedded.valkey import Valkey
 
@@ -68,3 +70,24 @@ async def test_a_damaged_master_key_is_broken(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.write_text("half")
     assert (await look(tmp_path))["keys"].fix == "put the copy back"
+
+
+async def test_local_models_that_still_come_are_well_and_those_that_failed_say_why(tmp_path: Path) -> None:
+    async def healthz(_request: web.Request) -> web.Response:
+        chat = {"state": "fetching", "done": 40, "total": 100, "problem": "", "model": "Tiny"}
+        failed = chat | {"state": "failed", "problem": "the disk has 3 MB free"}
+        return web.json_response({"parts": {"chat": chat, "embeddings": failed}})
+
+    application = web.Application()
+    application.router.add_get("/healthz", healthz)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    with held_port() as port, sole_run(tmp_path / "data"):
+        variables = {"LIFEBUDDY_MODELS_STATUS_URL": f"http://127.0.0.1:{port}/healthz"}
+        write_run(tmp_path / "data", {"server": "http://127.0.0.1:1", "variables": variables})
+        assert (await look(tmp_path))["model"].why == "does not answer"
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        found = await look(tmp_path)
+        await runner.cleanup()
+    assert (found["model: chat"].version, found["model: chat"].why) == ("fetching, 40 %", "")
+    assert found["model: embeddings"].why == "the disk has 3 MB free"
