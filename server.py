@@ -54,6 +54,9 @@ SOCKETS_SECONDS = 3.0
 # The collector walks live sessions; what is there at the start is not looked at again, the rest more seldom.
 GC_THRESHOLDS = (100_000, 50, 100)
 
+RECOVERIES = frozenset({"store.recovered", "redis.reachable", "placement.swept"})
+"""Reports of what is well again."""
+
 log = structlog.get_logger("server")
 
 
@@ -76,7 +79,7 @@ class Inside:
 
 def report(event: str, fields: dict[str, Any]) -> None:
     """`actors.runtime.outside.Report`: what is wrong goes to the log, where alerts look for the event's name."""
-    log.error(event, **fields)
+    (log.info if event in RECOVERIES else log.error)(event, **fields)
 
 
 def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage]:

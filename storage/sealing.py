@@ -152,7 +152,6 @@ class Secrets:
     def __init__(self, master: bytes) -> None:
         if len(master) < _KEY:
             raise ValueError("the master key has at least 32 bytes")
-        self._master = master
         self._index_key = derive(master, "blind-index")
         self._digest_key = derive(master, "digest")
 
@@ -163,10 +162,6 @@ class Secrets:
     def digest(self, data: bytes) -> bytes:
         """A keyed BLAKE2b of 32 bytes: equal for equal data, and says nothing about it without the key."""
         return blake2b(data, key=self._digest_key, digest_size=32).digest()
-
-    def derive(self, purpose: str) -> bytes:
-        """A key of 32 bytes for another purpose."""
-        return derive(self._master, f"other/{purpose}")
 
 
 def normal(email: str) -> str:

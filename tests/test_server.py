@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from actors.domain.addresses import session_address
 from actors.questions import Wake
@@ -18,7 +19,7 @@ from config.settings import read_settings, without_settings
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.ports import held_port
 from scripts.embedded.valkey import Valkey
-from server import Inside, open_doors, open_storage, run_inside
+from server import RECOVERIES, Inside, open_doors, open_storage, report, run_inside
 from storage.opened import Storage
 from storage.redis.membership import node_key
 from storage.redis.placement import place_key
@@ -131,3 +132,16 @@ def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert started.returncode == 1
     assert "MongoDB does not answer" in started.stderr
     assert "secret" not in started.stderr
+
+
+def test_what_is_well_again_is_no_error() -> None:
+    """Each name is one the store reports by."""
+    written = "".join(path.read_text() for path in (Path(__file__).parents[1] / "storage").rglob("*.py"))
+    assert all(f'"{name}"' in written for name in RECOVERIES)
+    with capture_logs() as lines:
+        report("store.trouble", {"lane": "heads"})
+        report("store.recovered", {"lane": "heads"})
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("store.trouble", "error"),
+        ("store.recovered", "info"),
+    ]

@@ -54,6 +54,7 @@ class Bearers:
         self._used: OrderedDict[str, int] = OrderedDict()
         self._revoked: OrderedDict[str, None] = OrderedDict()
         self._watching: defaultdict[str, set[Close]] = defaultdict(set)
+        self._away = False
 
     async def identify(self, token: str) -> Identity:
         """Raises Unauthenticated for a token that is not good, Revoked when its login session has ended, Unavailable."""
@@ -82,19 +83,25 @@ class Bearers:
             close()
 
     async def follow(self) -> None:
-        """Learns what other nodes revoked, for ever; a store out of reach is asked again."""
+        """Learns what other nodes revoked, for ever; a store out of reach is asked again.
+
+        Until it answers, who would have to be looked up is told so at once.
+        """
         while True:
             try:
                 ended = await self._sessions.revoked(self._timers.now() - MARGIN)
+                self._away = False
             except Unavailable:
                 log.warning("revocations_unavailable")
-                ended = ()
+                self._away, ended = True, ()
             for session_id in ended:
                 if session_id not in self._revoked:
                     self.revoked(session_id)
             await asyncio.sleep(EVERY)
 
     async def _look(self, identity: Identity) -> None:
+        if self._away:
+            raise Unavailable(retry_after_ms=1000)
         asked = asyncio.get_running_loop().time()
         session = await self._sessions.get(identity.session_id)
         if session is None or session.user_id != identity.user_id or not alive(session, self._timers):

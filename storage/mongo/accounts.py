@@ -19,6 +19,8 @@ from storage.sealing import Box, Sealing, Secrets
 CREDENTIALS: Final = "credentials"
 LOGIN_SESSIONS: Final = "login_sessions"
 MAX_LISTED: Final = 200
+LOOK: Final = 2.0
+"""Seconds a bearer waits for being looked up."""
 
 
 class _Person(msgspec.Struct, array_like=True):
@@ -158,7 +160,7 @@ class MongoLoginSessions:
             await self._sessions.insert_one(document)
 
     async def get(self, session_id: str) -> LoginSession | None:
-        with reachable():
+        with reachable(LOOK):
             found = await self._sessions.find_one({"_id": session_id})
         return None if found is None else _login_session(await self._sealing.box(found["user"]), found)
 
@@ -203,7 +205,7 @@ class MongoLoginSessions:
 
     async def revoked(self, since: datetime) -> Sequence[str]:
         query = revoked_since(since)
-        with reachable():
+        with reachable(LOOK):
             found = await self._sessions.find(query.filter, {"_id": 1}, sort=query.sort).to_list()
         return [document["_id"] for document in found]
 

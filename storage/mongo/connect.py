@@ -1,10 +1,11 @@
 """The one way to MongoDB: a client with sane time limits, refused when its server can't keep promises."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC
 from typing import Any, Final
 
+import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -74,9 +75,13 @@ def kept(database: Database, collection: str) -> Collection:
 
 
 @contextmanager
-def reachable() -> Iterator[None]:
-    """Whatever goes wrong between here and the server is `Unavailable`; the cause is chained."""
+def reachable(within: float | None = None) -> Iterator[None]:
+    """Whatever goes wrong between here and the server is `Unavailable`; the cause is chained.
+
+    `within` so many seconds, should the 5 of every operation be too long for who waits.
+    """
     try:
-        yield
+        with nullcontext() if within is None else pymongo.timeout(within):
+            yield
     except PyMongoError as error:
         raise Unavailable(retry_after_ms=1000) from error

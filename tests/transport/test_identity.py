@@ -10,11 +10,13 @@ import pytest_asyncio
 
 from actors.domain.refusals import Revoked, Unauthenticated
 from actors.ports import LoginSession
+from actors.runtime.envelope import Unavailable
 from scripts.embedded.mongo import ReplicaSet
 from storage.mongo.accounts import MongoLoginSessions
 from storage.mongo.connect import Database, connected
 from storage.mongo.keys import MongoKeys
 from storage.sealing import Sealing
+from tests.storage.mongo.cutting import cut_off
 from tests.transport.signing import Clock, Counted, keys
 from transport.identity import Bearers
 from transport.tokens import Tokens
@@ -193,3 +195,25 @@ async def test_memories_are_bounded(tokens: Tokens, logins: Counted, clock: Cloc
         bearers.watch("other", lambda: None)()
     assert len(bearers._revoked) == 5
     assert not bearers._watching
+
+
+async def test_while_the_store_is_away_bearers_are_told_at_once(
+    mongo: ReplicaSet, bearers: Bearers, tokens: Tokens, logins: Counted
+) -> None:
+    token, loop = tokens.issue(ANN, DEVICE, 1), asyncio.get_running_loop()
+    async with following(bearers):
+        async with cut_off(mongo, "find"):
+            began = loop.time()
+            with pytest.raises(Unavailable):
+                await bearers.identify(token)
+            assert loop.time() - began < 3
+            await asyncio.sleep(1)
+            looked, began = logins.calls["get"], loop.time()
+            with pytest.raises(Unavailable):
+                await bearers.identify(token)
+            assert loop.time() - began < 0.2
+            assert logins.calls["get"] == looked
+        async with asyncio.timeout(5):
+            while bearers._away:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.05)
+        assert (await bearers.identify(token)).user_id == ANN
