@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from pymongo import AsyncMongoClient
 
 from scripts.embedded.mongo import ReplicaSet
@@ -11,6 +12,8 @@ from tests.flows.app import signed_up
 from tests.flows.node import node
 from tests.scripted_model import hangs, says, scripted_model
 from tests.storage.mongo.cutting import cut_off
+
+pytestmark = pytest.mark.timeout(90)  # nodes that start over
 
 
 async def test_a_reply_owed_by_a_killed_node_is_made_with_nobody_there(
