@@ -23,7 +23,6 @@ from actors.commands import (
     UndoAction,
 )
 from actors.domain import rate_limit
-from actors.domain.actions import OPEN
 from actors.domain.conversation import COACH
 from actors.domain.days import believed, local_day
 from actors.domain.profile import Profile
@@ -55,7 +54,7 @@ from actors.runtime.outside import Row
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
-from actors.session.expiry import AGAIN, Expiry, Lapsed, lapsed, next_lapse
+from actors.session.expiry import Expiry, Lapsed, next_lapse
 from actors.session.prompt import Seen
 from actors.session.rolling_summary import SUMMARY, RollingSummary, Summarise
 from actors.session.rows import rows
@@ -98,7 +97,7 @@ class Session(Journaled[State]):
         self.answering = Answering(self)
         self.summary = RollingSummary(self)
         self._devices = Devices()
-        self._expiry = Expiry()
+        self.expiry = Expiry(self)
         self._chat_due = rate_limit.FULL
 
     # What the runtime asks of a journaled actor.
@@ -135,14 +134,14 @@ class Session(Journaled[State]):
     def settle(self) -> None:
         self.answering.settle()
         self.summary.settle()
-        self._expiry.settle(self.me, self.state.actions.values(), self.outside.timers.now())
+        self.expiry.settle()
 
     async def started(self) -> None:
         await super().started()
         self._look_back()
 
     async def stopped(self) -> None:
-        self._expiry.close()
+        self.expiry.close()
         self.summary.close()
 
     def idle(self) -> bool:
@@ -215,21 +214,7 @@ class Session(Journaled[State]):
         return GoalShown(self.state.goals[message.goal_id], self.seq)
 
     async def show_actions(self, _: ShowActions) -> ActionsShown:
-        """The newest first."""
-        held = self.state.actions
-        late = set(lapsed(held.values(), self.outside.timers.now()))
-        still_open = [action for action in held.values() if action.state in OPEN and action.id not in late]
-        return ActionsShown(still_open[::-1], self.seq)
-
-    async def expire(self, _: Lapsed) -> None:
-        """What can't be kept now is tried again."""
-        soonest = 0.0
-        try:
-            for action_id in lapsed(self.state.actions.values(), self.outside.timers.now()):
-                await self.accept(Order(COACH, derived(action_id, "expire"), ExpireAction(action_id)))
-        except Refused:
-            soonest = AGAIN
-        self._expiry.settle(self.me, self.state.actions.values(), self.outside.timers.now(), soonest=soonest)
+        return ActionsShown(self.expiry.still_open(), self.seq)
 
     def _recorded(self, one: Happened) -> Recorded:
         return recorded(self.address, one.seq, one.at, one.event)
@@ -295,7 +280,7 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     ShowGoal: Session.show_goal,
     ShowActions: Session.show_actions,
     TakeOps: Session.take_ops,
-    Lapsed: Session.expire,
+    Lapsed: lambda me, message: me.expiry.lapse(message),
     Wake: _woken,
     ModelCame: Session.model_came,
     Said: lambda me, message: me.answering.push_said(message),
