@@ -19,6 +19,7 @@ from scripts.benchmarks.actors import actor
 from scripts.benchmarks.chat import chat
 from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
+from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
 from scripts.benchmarks.starts import ready, wake
 from scripts.benchmarks.venv import ProgramFailedError
 from scripts.embedded.child import StartError
@@ -28,9 +29,15 @@ Bench = Callable[[Setting], Awaitable[Sequence[Row]]]
 BENCHES: dict[str, Bench] = {
     "actor": actor,
     "chat.send": chat,
+    "socket": socket,
+    "fan-out": fan_out,
+    "idle": idle,
     "wake": wake,
     "ready": ready,
+    "crowd": crowd,
 }
+LONG = frozenset({"crowd"})
+"""Not among those of `--quick`."""
 KEPT_RUNS = 200
 
 
@@ -42,7 +49,7 @@ def main(
     keep: Annotated[Path, typer.Option(help="Where packages of baselines are kept.")] = Path("data/bench"),
 ) -> None:
     """Ratios of one run on one machine: only these mean anything."""
-    wanted = rows or list(BENCHES)
+    wanted = rows or [name for name in BENCHES if not (quick and name in LONG)]
     unknown = [name for name in wanted if name not in BENCHES]
     if unknown:
         raise typer.BadParameter(f"no such row: {', '.join(unknown)}; there are {', '.join(BENCHES)}")

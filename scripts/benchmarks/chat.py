@@ -30,7 +30,7 @@ class Side:
     async def burst(self, each: int) -> float:
         """CPU microseconds of the server a message, everybody at once."""
         before = cpu_seconds(self.child.pid)
-        told = await self.load.order("burst", each=each, users=[0, USERS])
+        told = await self.load.order("burst", what="chat.send", each=each, users=[0, USERS])
         await asyncio.sleep(AFTERWARDS)
         return float((cpu_seconds(self.child.pid) - before) / told["sent"] * 1e6)
 
@@ -38,8 +38,8 @@ class Side:
         """Milliseconds from a message to its ack, the median; each user of the round for the first time."""
         users = [self.lone, self.lone + LONE_USERS]
         self.lone += LONE_USERS
-        await self.load.order("alone", each=1, users=users)
-        told = await self.load.order("alone", each=LONE_MESSAGES, users=users)
+        await self.load.order("alone", what="chat.send", each=1, users=users)
+        told = await self.load.order("alone", what="chat.send", each=LONE_MESSAGES, users=users)
         return float(told["p50"] * 1e3)
 
 

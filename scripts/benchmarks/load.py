@@ -1,7 +1,8 @@
 """The load: many Socket.IO clients on raw WebSockets in one cheap process, told what to do by lines of JSON.
 
-`{"do": "connect", "url": …, "tokens": […]}`; `{"do": "burst", "each": N, "users": [FROM, TO]}`: all these users at once,
-each the next message when the last was acknowledged; `{"do": "alone", …}`: one user after the other. Answers are JSON lines.
+`{"do": "connect", "url": …, "tokens": […]}`; `{"do": "burst", "what": …, "each": N, "users": [FROM, TO]}`: all these
+users at once, each the next command when the last was acknowledged; `{"do": "alone", …}`: one user after the other;
+`{"do": "paced", …, "rate": R}`: R commands a second over all of them, whatever the answers do. Answers are JSON lines.
 """
 
 import asyncio
@@ -20,38 +21,46 @@ from actors.runtime.ids import uuid7
 
 TEXT = "I walked to work today instead of taking the bus, and it felt good. What could I try next week? "
 ACK_WITHIN = 60.0  # seconds
+FUTURE = 10**9  # a seq no log has reached: the answer is "nothing was missed"
+
+WHAT: dict[str, Callable[[], dict[str, object]]] = {
+    "chat.send": lambda: {"cid": uuid7(datetime.now(UTC)), "text": TEXT},
+    "goal.create": lambda: {"cid": uuid7(datetime.now(UTC)), "title": TEXT},
+    "sync": lambda: {"since": FUTURE},
+}
 
 
 class Client:
     """One user's device: Engine.IO 4 and Socket.IO 5 frames as they are on the wire."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, token: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, *, deflate: bool) -> None:
         self.problems: Counter[str] = Counter()
         self._http = http
         self._url = f"{url}/socket.io/?EIO=4&transport=websocket"
         self._token = token
+        self._deflate = 15 if deflate else 0
         self._acks: dict[str, asyncio.Future[str]] = {}
         self._number = 0
         self._socket: aiohttp.ClientWebSocketResponse
         self._reading: asyncio.Task[None]
 
     async def connect(self) -> None:
-        self._socket = await self._http.ws_connect(self._url, compress=0, autoping=True)
+        self._socket = await self._http.ws_connect(self._url, compress=self._deflate, autoping=True)
         await self._socket.receive_str()
-        await self._socket.send_str("40" + json.dumps({"token": self._token, "device_id": "bench"}))
+        await self._socket.send_str("40" + json.dumps({"token": self._token, "device_id": f"bench-{id(self)}"}))
         answer = await self._socket.receive_str()
         if not answer.startswith("40"):
             raise ConnectionError(answer)
         self._reading = asyncio.create_task(self._read(), name="reading")
 
-    async def send(self, text: str) -> float:
-        """One message; the seconds until it was acknowledged."""
+    async def send(self, what: str) -> float:
+        """One command; the seconds until it was acknowledged."""
         self._number += 1
         number = str(self._number)
         acked = self._acks[number] = asyncio.get_running_loop().create_future()
-        body = json.dumps({"cid": uuid7(datetime.now(UTC)), "text": text})
+        body = json.dumps(WHAT[what]())
         began = time.perf_counter()
-        await self._socket.send_str(f'42{number}["chat.send",{body}]')
+        await self._socket.send_str(f'42{number}["{what}",{body}]')
         async with asyncio.timeout(ACK_WITHIN):
             answer = json.loads(await acked)[0]
         took = time.perf_counter() - began
@@ -79,23 +88,33 @@ class Load:
         self._http = http
         self._clients: list[Client] = []
 
-    async def connect(self, url: str, tokens: list[str]) -> dict[str, Any]:
-        self._clients = [Client(self._http, url, token) for token in tokens]
-        for start in range(0, len(self._clients), 20):
-            await asyncio.gather(*(client.connect() for client in self._clients[start : start + 20]))
+    async def connect(self, url: str, tokens: list[str], *, deflate: bool = False) -> dict[str, Any]:
+        """Those that are connected already stay."""
+        new = [Client(self._http, url, token, deflate=deflate) for token in tokens]
+        for start in range(0, len(new), 20):
+            await asyncio.gather(*(client.connect() for client in new[start : start + 20]))
+        self._clients += new
         return {"connected": len(self._clients)}
 
-    async def burst(self, each: int, users: list[int]) -> dict[str, Any]:
+    async def burst(self, what: str, each: int, users: list[int]) -> dict[str, Any]:
         began = time.perf_counter()
-        took = await asyncio.gather(*(_several(client, each) for client in self._clients[slice(*users)]))
+        took = await asyncio.gather(*(_several(client, what, each) for client in self._clients[slice(*users)]))
         return self._told(began, [one for several in took for one in several])
 
-    async def alone(self, each: int, users: list[int]) -> dict[str, Any]:
+    async def alone(self, what: str, each: int, users: list[int]) -> dict[str, Any]:
         began = time.perf_counter()
         took: list[float] = []
         for client in self._clients[slice(*users)]:
-            took += await _several(client, each)
+            took += await _several(client, what, each)
         return self._told(began, took)
+
+    async def paced(self, what: str, each: int, users: list[int], rate: float) -> dict[str, Any]:
+        began = time.perf_counter()
+        sending: list[asyncio.Task[float]] = []
+        for number, client in enumerate(self._clients[slice(*users)] * each):
+            await asyncio.sleep(max(0.0, began + number / rate - time.perf_counter()))
+            sending.append(asyncio.create_task(client.send(what), name="sending"))
+        return self._told(began, await asyncio.gather(*sending))
 
     async def close(self) -> dict[str, Any]:
         await asyncio.gather(*(client.close() for client in self._clients))
@@ -116,8 +135,8 @@ class Load:
         }
 
 
-async def _several(client: Client, each: int) -> list[float]:
-    return [await client.send(TEXT) for _ in range(each)]
+async def _several(client: Client, what: str, each: int) -> list[float]:
+    return [await client.send(what) for _ in range(each)]
 
 
 async def main() -> None:
@@ -129,6 +148,7 @@ async def main() -> None:
             "connect": load.connect,
             "burst": load.burst,
             "alone": load.alone,
+            "paced": load.paced,
             "close": load.close,
         }
         while line := await loop.run_in_executor(None, sys.stdin.readline):

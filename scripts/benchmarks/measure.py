@@ -18,6 +18,12 @@ def cpu_seconds(pid: int) -> float:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_bytes(pid: int) -> int:
+    """Memory of a process that is in RAM."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 async def take_turns(rounds: int, contenders: Mapping[str, Contender]) -> dict[str, list[float]]:
     """Each contender once a round, the order reversed every other round, so that none has the better minutes."""
     measured: dict[str, list[float]] = {name: [] for name in contenders}

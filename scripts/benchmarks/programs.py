@@ -22,7 +22,7 @@ READY = re.compile(r"^ready http://\S+$", re.MULTILINE)
 @asynccontextmanager
 async def server(log: Path, *argv: str | Path, environment: Mapping[str, str]) -> AsyncIterator[Child]:
     """A server on `PORT` of its environment, entered when it has printed its `ready` line."""
-    child = Child(log.stem, [sys.executable, *map(str, argv)], log, {**os.environ, **environment})
+    child = Child(log.stem, [*map(str, argv)], log, {**os.environ, **environment})
 
     try:
         child.start()
@@ -42,7 +42,7 @@ async def node(log: Path, variables: Mapping[str, str]) -> AsyncIterator[tuple[C
     """Our server with these settings: its process and its address."""
     with held_port() as port:
         environment = {"LIFEBUDDY_PORT": str(port), "LIFEBUDDY_LOG_LEVEL": "warning", **variables}
-        async with server(log, ROOT / "server.py", environment=environment) as child:
+        async with server(log, sys.executable, ROOT / "server.py", environment=environment) as child:
             yield child, f"http://127.0.0.1:{port}"
 
 
@@ -50,8 +50,16 @@ async def node(log: Path, variables: Mapping[str, str]) -> AsyncIterator[tuple[C
 async def stock(log: Path, mongo_url: str) -> AsyncIterator[tuple[Child, str]]:
     """The baseline's server: its process and its address."""
     with held_port() as port:
-        argv = ("-m", "scripts.benchmarks.contenders.stock_chat", mongo_url, "stock", str(port))
+        argv = (sys.executable, "-m", "scripts.benchmarks.contenders.stock_chat", mongo_url, "stock", str(port))
         async with server(log, *argv, environment={}) as child:
+            yield child, f"http://127.0.0.1:{port}"
+
+
+@asynccontextmanager
+async def echo(log: Path, *argv: str | Path) -> AsyncIterator[tuple[Child, str]]:
+    """A server that answers at once and keeps nothing, told its port as the last argument."""
+    with held_port() as port:
+        async with server(log, *argv, str(port), environment={}) as child:
             yield child, f"http://127.0.0.1:{port}"
 
 
@@ -84,5 +92,6 @@ async def load() -> AsyncIterator[Load]:
     try:
         yield Load(process)
     finally:
-        process.kill()
+        if process.returncode is None:
+            process.kill()
         await process.wait()

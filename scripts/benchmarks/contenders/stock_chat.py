@@ -13,6 +13,8 @@ from aiohttp import web
 from pymongo import AsyncMongoClient
 from pymongo.write_concern import WriteConcern
 
+from scripts.benchmarks.contenders.serving import serve
+
 
 async def main(mongo_url: str, database: str, port: str) -> None:
     sockets = socketio.AsyncServer()
@@ -34,14 +36,6 @@ async def main(mongo_url: str, database: str, port: str) -> None:
         sockets.on("connect", connect)
         sockets.on("chat.send", send)
         await serve(app, int(port))
-
-
-async def serve(app: web.Application, port: int) -> None:
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    print(f"ready http://127.0.0.1:{port}", flush=True)
-    await asyncio.Event().wait()
 
 
 asyncio.run(main(*sys.argv[1:4]))
