@@ -52,6 +52,23 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[str, ...] = ()
 
 
+class _Held(Message, frozen=True, kw_only=True, array_like=True):
+    """A message without the names of its fields: half the bytes."""
+
+
+_unpack = msgspec.msgpack.Decoder(_Held).decode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def packed(message: Message) -> bytes:
+    """A message as a state holds it for as long as its user is connected: a third of its memory."""
+    return _pack(msgspec.structs.astuple(message))
+
+
+def unpacked(message: bytes) -> Message:
+    return _unpack(message)
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What the conversation came to up to the user's message at seq `through`, the answer to it included."""
 

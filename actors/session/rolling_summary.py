@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from actors.commands import KeepSummary
-from actors.domain.conversation import COACH, HISTORY
+from actors.domain.conversation import COACH, HISTORY, unpacked
 from actors.ports import LanguageModel, ModelFailed, TextDelta, Turn, Usage
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Refused
@@ -115,8 +115,8 @@ class RollingSummary:
 
     def _is_news(self) -> bool:
         """Whether there is a message that was not looked at yet: looking costs a walk over the recent turns."""
-        history = self._host.state.history
-        last = history[-1].seq if history else 0
+        messages = self._host.state.messages
+        last = unpacked(messages[-1]).seq if messages else 0
         known, self._looked_at = self._looked_at, last
         return last != known and asyncio.get_running_loop().time() >= self._not_before
 

@@ -9,7 +9,17 @@ from msgspec.structs import replace
 
 from actors.domain import goals as of_goals
 from actors.domain.actions import Action, held
-from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, Message, OwedReply, Spent, Summary, ToolStep
+from actors.domain.conversation import (
+    HISTORY,
+    HISTORY_CHARACTERS,
+    Message,
+    OwedReply,
+    Spent,
+    Summary,
+    ToolStep,
+    packed,
+    unpacked,
+)
 from actors.domain.days import active, days_in_row, local_day
 from actors.domain.goals import Goal, RolledUp
 from actors.domain.profile import Activity, Profile, Stats
@@ -36,7 +46,7 @@ from actors.events import (
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
-FOLD_VERSION = 4
+FOLD_VERSION = 5
 """Raised whenever the same events give another state: older snapshots are thrown away then."""
 STILL_COUNTS = timedelta(days=90)
 
@@ -44,13 +54,13 @@ STILL_COUNTS = timedelta(days=90)
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """All a session knows. Never changed in place: the fold makes the next one beside it.
 
-    `history` is oldest first and has so many `characters`, `owed` in the order the replies are due, `actions` oldest
+    `messages` are the newest, oldest first, each packed, and have so many `characters`, `owed` in the order the replies are due, `actions` oldest
     first. `goals_completed` outlives removed goals.
     """
 
     profile: Profile | None = None
     goals: dict[str, Goal] = {}
-    history: tuple[Message, ...] = ()
+    messages: tuple[bytes, ...] = ()
     characters: int = 0
     owed: dict[str, OwedReply] = {}
     activity: Activity = Activity()
@@ -58,6 +68,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     actions: dict[str, Action] = {}
     summary: Summary | None = None
     spent: Spent = Spent(date.min)
+
+    @property
+    def history(self) -> Sequence[Message]:
+        """The newest messages, oldest first, unpacked."""
+        return [unpacked(one) for one in self.messages]
 
 
 def apply(state: State, recorded: Recorded) -> State:
@@ -206,9 +221,9 @@ def _message_added(state: State, event: MessageAdded, recorded: Recorded) -> Sta
     owed = {reply_id: reply for reply_id, reply in state.owed.items() if reply_id != event.id}
     if event.reply_id is not None:
         owed[event.reply_id] = OwedReply(event.reply_id, event.id, recorded.at)
-    history, characters = _newest(state, message(event, recorded.seq, recorded.at), owed)
+    messages, characters = _newest(state, message(event, recorded.seq, recorded.at), owed)
     spent = _spent(state, event.tokens, recorded.at)
-    return replace(state, history=history, characters=characters, owed=owed, spent=spent)
+    return replace(state, messages=messages, characters=characters, owed=owed, spent=spent)
 
 
 def _summary_made(state: State, event: SummaryMade, recorded: Recorded) -> State:
@@ -278,14 +293,13 @@ def _rolled_up(goals: dict[str, Goal], changes: Sequence[RolledUp], at: datetime
     return goals
 
 
-def _newest(state: State, newest: Message, owed: Mapping[str, OwedReply]) -> tuple[tuple[Message, ...], int]:
-    """The history with one more message, bounded, and its characters; what an owed reply still needs is kept."""
-    history, characters, drop = state.history, state.characters + len(newest.text), 0
-    while drop < len(history) and (len(history) - drop >= HISTORY or characters > HISTORY_CHARACTERS):
-        characters -= len(history[drop].text)
-        drop += 1
-    if not drop:
-        return (*history, newest), characters
-    needed = {reply.message_id for reply in owed.values()}
-    kept = [one for one in history[:drop] if one.id in needed]
-    return (*kept, *history[drop:], newest), characters + sum([len(one.text) for one in kept])
+def _newest(state: State, newest: Message, owed: Mapping[str, OwedReply]) -> tuple[tuple[bytes, ...], int]:
+    """The messages with one more, bounded, and their characters; what an owed reply still needs is kept."""
+    messages, characters, dropped = state.messages, state.characters + len(newest.text), list[Message]()
+    while len(messages) > len(dropped) and (len(messages) - len(dropped) >= HISTORY or characters > HISTORY_CHARACTERS):
+        dropped.append(unpacked(messages[len(dropped)]))
+        characters -= len(dropped[-1].text)
+    needed = {reply.message_id for reply in owed.values()} if dropped else ()
+    kept = [one for one in dropped if one.id in needed]
+    characters += sum(len(one.text) for one in kept)
+    return (*map(packed, kept), *messages[len(dropped) :], packed(newest)), characters

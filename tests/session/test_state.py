@@ -111,7 +111,7 @@ def test_the_state_before_is_left_as_it_was() -> None:
     story.say()
     story.remove(goal)
     assert before == copy
-    assert State() == State(profile=None, goals={}, history=(), owed={}, activity=Activity(), goals_completed=0)
+    assert State() == State(profile=None, goals={}, messages=(), owed={}, activity=Activity(), goals_completed=0)
 
 
 def test_stats_count_completions_less_reopenings_also_of_goals_that_are_gone() -> None:
