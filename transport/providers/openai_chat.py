@@ -15,7 +15,6 @@ from transport.providers.openai_chunks import Gathered, pack_tool, pack_turn
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
-    from openai.types.chat import ChatCompletionChunk
 
 TRAILER: Final = 0.5
 """Seconds for what may follow the end of an answer ([DONE], usage), so that its connection can be used again."""
@@ -101,23 +100,29 @@ class OpenAIChat:
         client: "AsyncOpenAI",
         request: dict[str, Any],
         deadline: float,
-    ) -> "AsyncStream[ChatCompletionChunk]":
-        from openai import OpenAIError  # noqa: PLC0415 - loaded by _open
+    ) -> "AsyncStream[object]":
+        from openai import AsyncStream, OpenAIError  # noqa: PLC0415 - loaded by _open
 
+        # As chat.completions.create does, but for chunks as plain JSON: a model of each costs more than all the rest.
         try:
             async with asyncio.timeout_at(deadline):
-                stream: AsyncStream[ChatCompletionChunk] = await client.chat.completions.create(**request, stream=True)
-                return stream
+                return await client.post(
+                    "/chat/completions",
+                    cast_to=object,
+                    body=request | {"stream": True},
+                    stream=True,
+                    stream_cls=AsyncStream[object],
+                )
         except (OpenAIError, TimeoutError) as error:
             # Without the cause: a provider's error may repeat what people wrote.
             raise self._failed(error, "model.unreachable") from None
 
     async def _next(
         self,
-        stream: "AsyncStream[ChatCompletionChunk]",
+        stream: "AsyncStream[object]",
         gathered: Gathered,
         deadline: float,
-    ) -> "ChatCompletionChunk | None":
+    ) -> object | None:
         """The next chunk, None at the end of the stream. After the end of the answer nothing can fail any more."""
         from openai import OpenAIError  # noqa: PLC0415 - loaded by _open
 

@@ -65,8 +65,7 @@ class _Call:
 class Gathered:
     """One answer as far as it has come. `finish` is why the model stopped, None until it has; `tokens` its usage, if told.
 
-    Chunks come from the network through a parser that checks nothing, so any field may be missing or of any type;
-    what is not as the protocol has it says nothing.
+    Chunks are any JSON at all: whatever is not as the protocol has it says nothing.
     """
 
     def __init__(self) -> None:
@@ -80,10 +79,10 @@ class Gathered:
 
     def take(self, chunk: Any) -> str:
         """Take one `chat.completion.chunk`; answers the text it adds. Raises ModelFailed (model.endless)."""
-        total = getattr(getattr(chunk, "usage", None), "total_tokens", None)
+        total = _of(_of(chunk, "usage"), "total_tokens")
         self.tokens = total if isinstance(total, int) and 0 < total < MAX_TOKENS else self.tokens
         choice = next(iter(_list(chunk, "choices")), None)
-        delta = getattr(choice, "delta", None)
+        delta = _of(choice, "delta")
         for call in _list(delta, "tool_calls"):
             self._take_call(call)
         text = self._text.add(_text(delta, "content") + _text(delta, "refusal"))
@@ -101,8 +100,8 @@ class Gathered:
         return [ToolCall(call.call_id, call.name, _mended("".join(call.arguments))) for call in self._calls]
 
     def _take_call(self, delta: Any) -> None:
-        function = getattr(delta, "function", None)
-        index = getattr(delta, "index", None)
+        function = _of(delta, "function")
+        index = _of(delta, "index")
         call = self._call(index if isinstance(index, int) else 0, _text(delta, "id"), _text(function, "name"))
         arguments = _text(function, "arguments")
         self._arguments_length += len(arguments)
@@ -119,13 +118,17 @@ class Gathered:
         return call
 
 
+def _of(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
 def _list(value: Any, name: str) -> Sequence[Any]:
-    found = getattr(value, name, None)
+    found = _of(value, name)
     return found if isinstance(found, list) else ()
 
 
 def _text(value: Any, name: str) -> str:
-    found = getattr(value, name, None)
+    found = _of(value, name)
     return found if isinstance(found, str) else ""
 
 

@@ -1,7 +1,6 @@
 """Chunks gathered into an answer, however a server splits them."""
 
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -11,13 +10,12 @@ from actors.ports import ToolCall, Turn
 from transport.providers.openai_chunks import Gathered, Unicode, pack_turn
 
 
-def chunk(content: Any = None, tools: Any = None, finish: Any = None) -> SimpleNamespace:
-    delta = SimpleNamespace(content=content, tool_calls=tools)
-    return SimpleNamespace(choices=[SimpleNamespace(delta=delta, finish_reason=finish)])
+def chunk(content: Any = None, tools: Any = None, finish: Any = None) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": content, "tool_calls": tools}, "finish_reason": finish}]}
 
 
-def tool(index: int, call_id: str | None, name: str | None, arguments: str | None) -> SimpleNamespace:
-    return SimpleNamespace(index=index, id=call_id, function=SimpleNamespace(name=name, arguments=arguments))
+def tool(index: int, call_id: str | None, name: str | None, arguments: str | None) -> dict[str, Any]:
+    return {"index": index, "id": call_id, "function": {"name": name, "arguments": arguments}}
 
 
 def test_an_id_and_a_name_that_are_repeated_in_every_piece_stay_one_call() -> None:
