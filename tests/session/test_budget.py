@@ -4,12 +4,13 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.commands import KeepSummary
-from actors.domain.conversation import Summary
+from actors.domain.conversation import HISTORY, Summary
 from actors.ports import Turn
 from actors.session.budget import PER_TURN, budget, shortened, tokens
 from actors.session.prompt import Seen, recap, turns, unsummarised
@@ -168,6 +169,18 @@ def test_the_prompt_for_a_summary_shares_the_prefix_of_the_conversation() -> Non
     asked = recap(COACH, "Sum up.", seen(story), budget(3_000, COACH))
     assert sent(asked).startswith(before)
     assert asked[-1] == Turn("user", "Sum up.")
+
+
+def test_five_thousand_messages_are_held_in_bounded_memory_and_the_newest_are_told() -> None:
+    story = Story()
+    for number in range(2_500):
+        story.finish(story.say(f"Question {number}").reply_id, "An answer. " * 20)
+    reply_id = story.say("Now").reply_id
+    assert len(story.state.history) <= HISTORY
+    assert len(msgspec.msgpack.encode(story.state)) < 60_000
+    told = repr(prompt(story, reply_id, 3_000))
+    assert "Question 2499" in told
+    assert "Question 2300" not in told
 
 
 def test_what_the_offline_coach_said_is_not_given_to_a_model_as_its_own() -> None:
