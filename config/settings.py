@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     limit_failures: Rate = Field("5/15min", description="Wrong passwords by account, counted like logins.")
     limit_mail: Rate = Field("1/min", description="Mails that others may cause, by account.")
     limit_mail_daily: Rate = Field("5/d", description="The same over a day.")
+    limit_connect: Rate = Field("10/min", description="Socket connects by device, counted by each node for itself.")
 
     openai_api_key: SecretStr | None = Field(
         None,

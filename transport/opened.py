@@ -49,6 +49,7 @@ class Wanted(Protocol):
     limit_failures: str
     limit_mail: str
     limit_mail_daily: str
+    limit_connect: str
     outbox_bound: int
     ask_seconds: float
     token_issuer: str
@@ -171,6 +172,7 @@ def _socket_doors(wanted: Wanted, behind: Behind, bearers: Bearers, registry: Co
         registry=registry,
         node=behind.node,
         origins=frozenset(wanted.allowed_origins),
+        connects=read_limit("connect", wanted.limit_connect).scaled(wanted.limits_scale),
         limits=SocketLimits(waiting=wanted.outbox_bound, ask=wanted.ask_seconds),
     )
 

@@ -1,13 +1,15 @@
 """How a device comes in: who it is, where its log stands, and its first words."""
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from typing import Annotated, Any, Protocol
 
 import msgspec
 from msgspec import Meta
 
-from actors.domain.refusals import Unauthenticated
+from actors.domain.refusals import RateLimited, Unauthenticated
+from actors.ports import Counters, Take
 from actors.questions import Attach, Attached, Events, Missed
 from actors.runtime.envelope import Unavailable
 from transport import wire
@@ -33,6 +35,7 @@ class Host(Protocol):
 
     doors: SocketDoors
     limits: Limits
+    arrived: Counters
     draining: bool
 
     def remember(self, connection: Connection) -> None: ...
@@ -52,6 +55,7 @@ async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace
         raise Unauthenticated
     auth = wire.read(Auth, payload)
     identity = await host.doors.identify(auth.token)
+    await _count(host, f"{identity.user_id}/{auth.device_id}")
     session = host.doors.sessions.session(identity.user_id)
     connection = _connection(host, entrance, sid, session)
     connection.user_id, connection.login = identity.user_id, identity.session_id
@@ -68,6 +72,13 @@ async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace
         _make_room(host, connection)
         connection.unwatch = host.doors.watch(connection.login, lambda: host.end(connection, "auth.revoked"))
     asyncio.get_running_loop().call_soon(_open, host, entrance, connection, first)
+
+
+async def _count(host: Host, device: str) -> None:
+    """Whoever proved to be nobody is not counted: no stranger can lock a device out. Raises RateLimited."""
+    (standing,) = await host.arrived.take([Take(host.doors.connects, device)])
+    if standing.wait:
+        raise RateLimited(retry_after_ms=math.ceil(standing.wait * 1000))
 
 
 def _connection(host: Host, entrance: Entrance, sid: str, session: Session) -> Connection:

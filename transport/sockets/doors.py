@@ -2,21 +2,28 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from actors.domain.rate_limit import Limit
 from actors.ports import MessageRows
 from transport.asking import Identify, Sessions
+from transport.limits import read_limit
 from transport.sockets.limits import Limits
 from transport.sockets.outbox import LocalOutbox
 
+CONNECTS: Final = read_limit("connect", "10/min")
 Watch = Callable[[str, Callable[[], None]], Callable[[], None]]
 """Be told once when a login session ends; answers how to stop being told."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SocketDoors:
-    """Given once by the composition root. `origins` are the pages that may connect; apps send no origin."""
+    """Given once by the composition root.
+
+    `origins` are the pages that may connect; apps send no origin. `connects`: how often one device may, at this node.
+    """
 
     sessions: Sessions
     identify: Identify
@@ -26,5 +33,6 @@ class SocketDoors:
     registry: CollectorRegistry
     node: str
     origins: frozenset[str] = frozenset()
+    connects: Limit = CONNECTS
     limits: Limits = dataclasses.field(default_factory=Limits)
     snapshot_url: str = "/v1/me/snapshot"

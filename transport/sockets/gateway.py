@@ -11,10 +11,12 @@ from aiohttp import web
 from prometheus_client import Counter, Gauge
 from socketio.exceptions import ConnectionRefusedError as Refusal
 
+from actors.ports import Counters
 from actors.questions import Detach
 from actors.runtime.envelope import Crashed, Refused, TimedOut, Unavailable
 from transport import problems
 from transport.asking import crash_site
+from transport.limits import HereCounters
 from transport.refusals import NotJoined, Unreadable
 from transport.sentences import read_languages, sentence
 from transport.sockets.arrivals import admit
@@ -44,6 +46,7 @@ class Gateway:
         self.limits = doors.limits
         self.outbox = doors.outbox
         self.draining = False
+        self.arrived: Counters = HereCounters()
         self._lost = Counter(
             "socket_seams_lost", "Times a library's own slower way was taken", ["seam"], registry=doors.registry
         )

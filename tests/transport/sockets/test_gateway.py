@@ -101,6 +101,26 @@ async def test_a_session_out_of_reach_refuses_the_connect(start_node: StartNode)
     assert list(node.gateway.outbox) == []
 
 
+async def test_a_device_that_connects_too_often_waits_and_no_other_does(start_node: StartNode) -> None:
+    node = await start_node()
+    for _ in range(10):
+        async with Raw(node.http) as raw:
+            assert (await raw.join())[0] == 0
+    async with Raw(node.http) as raw, Device(node.url, device_id="laptop"), Device(node.url, token="bo/s9"):
+        kind, _, refusal = await raw.join()
+        assert (kind, refusal["data"]["code"]) == (4, "rate_limited")
+        assert 0 < refusal["data"]["retry_after_ms"] <= 6_000
+
+
+async def test_whoever_proves_nothing_locks_no_device_out(start_node: StartNode) -> None:
+    node = await start_node()
+    for _ in range(12):
+        async with Raw(node.http) as raw:
+            assert (await raw.join(token="forged"))[2]["data"]["code"] == "unauthenticated"
+    async with Device(node.url, device_id="raw"):
+        pass
+
+
 async def test_a_device_that_was_away_gets_what_it_missed_in_order_and_then_what_is_live(start_node: StartNode) -> None:
     node = await start_node()
     ann = node.sessions["ann"]
