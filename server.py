@@ -186,7 +186,7 @@ async def run(settings: Settings) -> None:
         open_doors(settings, storage, inside) as (gateway, readiness),
     ):
         _calm_the_collector()
-        print(f"ready http://{settings.host}:{settings.port}", flush=True)
+        print(f"ready {settings.url}", flush=True)
         await inside.models.warm()
         _calm_the_collector()
         await stop.wait()

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address the server listens on.")
     port: int = Field(8787, ge=0, le=65535, description="Port the server listens on; 0 takes a free one.")
+    tls_cert: Path | None = Field(
+        None,
+        description="Certificate chain (PEM), to speak TLS 1.3 without a proxy. May change while the server runs.",
+    )
+    tls_key: Path | None = Field(None, description="Its private key (PEM, not encrypted).")
     data: Path = Field(Path("data"), description="Directory of the embedded servers' files and of generated secrets.")
 
     mongo_url: SecretStr | None = Field(
@@ -244,6 +249,13 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError("is not a list of networks such as 10.0.0.0/8") from None
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_url_is_one(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not re.match(r"smtps?://[^/]", given.get_secret_value()):
+            raise ValueError("is no URL such as smtp://user:password@host:587")
+        return given
+
     @field_validator("master_key")
     @classmethod
     def _master_key_is_hexadecimal(cls, given: SecretStr | None) -> SecretStr | None:
@@ -255,6 +267,8 @@ class Settings(BaseSettings):
     def _fits_together(self) -> Self:
         if self.membership_refresh_seconds * 2 > self.membership_ttl_seconds:
             raise ValueError(f"{PREFIX}MEMBERSHIP_REFRESH_SECONDS: is more than half of the time to live")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY: only one is set")
         if self.mail_verification == "on" and self.smtp_url is None:
             raise ValueError(f"{PREFIX}MAIL_VERIFICATION: needs {PREFIX}SMTP_URL")
         refused = unfit(self) if self.profile == "production" else {}
@@ -264,8 +278,17 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def scheme(self) -> Literal["http", "https"]:
+        return "http" if self.tls_cert is None else "https"
+
+    @property
+    def url(self) -> str:
+        """Where the server itself listens."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+    @property
     def allowed_origins(self) -> tuple[str, ...]:
-        own = (f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}")
+        own = (f"{self.scheme}://127.0.0.1:{self.port}", f"{self.scheme}://localhost:{self.port}")
         return self.origins or (() if self.profile == "production" else own)
 
     @property
@@ -289,7 +312,7 @@ class Settings(BaseSettings):
     @property
     def links_to(self) -> str:
         """Where links in mails lead."""
-        return self.app_url or f"http://{self.host}:{self.port}"
+        return self.app_url or self.url
 
     @property
     def caught_mail(self) -> Path | None:

@@ -1,5 +1,6 @@
 """All doors, opened together on one port: who signs in, REST, and the sockets."""
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from actors.ports import Accounts, ApiKeys, Counters, GoalRows, LoginSessions, M
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
+from transport.certificates import Certificate
 from transport.contract.served import documents
 from transport.identity import Bearers
 from transport.limits import Gate, Limits, read_limit
@@ -40,6 +42,8 @@ class Wanted(Protocol):
 
     host: str
     port: int
+    tls_cert: Path | None
+    tls_key: Path | None
     metrics_allow: tuple[IPv4Network | IPv6Network, ...]
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
     limits_scale: float
@@ -110,8 +114,22 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway,
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
         application = app(_rest_doors(wanted, behind, signin, readiness, registry))
         gateway.mount(application)
-        async with listening(application, wanted.host, wanted.port):
+        async with (
+            _tls(wanted, behind.report) as tls,
+            listening(application, wanted.host, wanted.port, tls=tls),
+        ):
             yield gateway, readiness
+
+
+@asynccontextmanager
+async def _tls(wanted: Wanted, report: Report) -> AsyncIterator[ssl.SSLContext | None]:
+    """None where a proxy in front ends it. Raises OSError for files that can't be used."""
+    if wanted.tls_cert is None or wanted.tls_key is None:
+        yield None
+        return
+    certificate = Certificate(wanted.tls_cert, wanted.tls_key)
+    async with owned(certificate.follow(), "certificate.follow", report):
+        yield certificate.context
 
 
 @asynccontextmanager

@@ -68,6 +68,28 @@ def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [str(network) for network in settings.trusted_proxies or ()] == ["10.0.0.0/8", "::1/128"]
 
 
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"LIFEBUDDY_SMTP_URL": "mail.example:25"}, "LIFEBUDDY_SMTP_URL: is no URL"),
+        ({"LIFEBUDDY_MAIL_VERIFICATION": "on"}, "LIFEBUDDY_MAIL_VERIFICATION: needs LIFEBUDDY_SMTP_URL"),
+        ({"LIFEBUDDY_TLS_CERT": "/cert.pem"}, "only one is set"),
+        ({"LIFEBUDDY_LIMIT_LOGIN": "often"}, "LIFEBUDDY_LIMIT_LOGIN: "),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], why: str
+) -> None:
+    with pytest.raises(SettingsError, match=why):
+        given(monkeypatch, variables)
+
+
+def test_with_a_certificate_the_server_is_known_by_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = given(monkeypatch, {"LIFEBUDDY_TLS_CERT": "/cert.pem", "LIFEBUDDY_TLS_KEY": "/key.pem"})
+    assert settings.links_to == "https://127.0.0.1:8787"
+    assert "https://localhost:8787" in settings.allowed_origins
+
+
 def test_production_starts_when_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given(monkeypatch, FIT).profile == "production"
 

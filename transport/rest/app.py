@@ -1,6 +1,7 @@
 """The REST door: routes, the steps every request goes through, and the port it listens on."""
 
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -26,13 +27,15 @@ def app(doors: Doors) -> web.Application:
 
 
 @asynccontextmanager
-async def listening(application: web.Application, host: str, port: int) -> AsyncIterator[None]:
-    """Requests are taken; at the end those in hand have a second to finish."""
+async def listening(
+    application: web.Application, host: str, port: int, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Requests are taken, over TLS where a context is given; at the end those in hand have a second to finish."""
     _library.addFilter(_is_ours)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, backlog=1024).start()
+        await web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls).start()
         yield
     finally:
         await runner.cleanup()
