@@ -24,9 +24,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from schemathesis.generation import GenerationMode
 
-EXAMPLES: Final = int(os.environ.get("LIFEBUDDY_CONTRACT_EXAMPLES", "6"))
+EXAMPLES: Final = int(os.environ.get("LIFEBUDDY_CONTRACT_EXAMPLES", "5"))
 """Requests of each kind to each operation; more of them, by hand, find more."""
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60 + 10 * EXAMPLES)]
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60 + 25 * EXAMPLES)]
 
 LAST: Final = ("auth.logout", "auth.logout_all")
 """Whoever asked is signed out."""

@@ -70,6 +70,7 @@ def document(routes: Sequence[Route]) -> Schema:
             "parameters": {"IdempotencyKey": _KEY, "AcceptLanguage": _LANGUAGE, "IfMatch": _IF_MATCH},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "service": {"type": "http", "scheme": "bearer", "description": "An API key that has the scope."},
             },
         },
         "x-codes": codes.listed([*codes.ELSEWHERE, *(kind for route in routes for kind in refusals(route))]),
@@ -87,6 +88,16 @@ def refusals(route: Route) -> Iterator[type[Refused]]:
         yield from codes.WRITING
 
 
+def _security(route: Route) -> list[Schema]:
+    match route.opens_to:
+        case "user":
+            return [{"bearer": []}]
+        case "service":
+            return [{"service": [route.scope]}]
+        case "everyone":
+            return []
+
+
 def _types(route: Route) -> Iterator[Any]:
     yield from (kind for kind in (route.query, route.body, *route.answers.values()) if kind not in {None, Nothing})
 
@@ -100,7 +111,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         content = {"schema": schemas.of(route.body), "example": example(route.body)}
         said["requestBody"] = {"required": True, "content": {"application/json": content}}
     said["responses"] = _responses(route, schemas)
-    said["security"] = [{"bearer": []}] if route.opens_to != "everyone" else []
+    said["security"] = _security(route)
     if route.deprecated:
         said["deprecated"] = True
     return said
