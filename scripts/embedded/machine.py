@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +19,7 @@ from scripts.embedded.ports import PortError, is_free
 from scripts.embedded.run_file import sole_run, write_run
 from scripts.embedded.seaweed import SeaweedFS
 from scripts.embedded.server_child import Server, preloaded_server
-from scripts.embedded.stack import Stack, embedded_stack
+from scripts.embedded.stack import Part, Stack, embedded_stack
 from scripts.embedded.valkey import Valkey
 
 OVERSTAY = 5.0  # seconds after the drain limit until the server is killed
@@ -89,14 +89,13 @@ async def _drained(server: Server, settings: Settings, console: Console) -> Asyn
 
 @asynccontextmanager
 async def _kept_up(stack: Stack, console: Console) -> AsyncIterator[None]:
-    """An embedded part that dies is started again on its data and port, as a service manager would."""
-    watch = asyncio.create_task(_keep_up(stack, console), name="embedded-parts-watch")
-    try:
+    """An embedded part that dies is started again on its data and port, as a service manager would; none waits for another."""
+    async with asyncio.TaskGroup() as group:
+        watched = [part for part in stack.parts if part.child is not None]
+        watches = [group.create_task(_keep_up(part, console), name=f"{part.name}-watch") for part in watched]
         yield
-    finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for watch in watches:
+            watch.cancel()
 
 
 @asynccontextmanager
@@ -116,13 +115,12 @@ async def _come_up(name: str, stack: Stack, console: Console) -> None:
         console.print(f"[red]{name} did not come up ({type(bug).__name__}: {bug})[/]")
 
 
-async def _keep_up(stack: Stack, console: Console) -> None:
+async def _keep_up(part: Part, console: Console) -> None:
     while True:
         await asyncio.sleep(WATCH_EVERY)
-        for part in stack.parts:
-            if part.child is not None and part.child.exit_code is not None:
-                console.print(f"[yellow]{part.name} ended with {part.child.exit_code}; starting it again[/]")
-                await _start_again(part.child, console)
+        if part.child is not None and part.child.exit_code is not None:  # None: it runs, or was not started yet
+            console.print(f"[yellow]{part.name} ended with {part.child.exit_code}; starting it again[/]")
+            await _start_again(part.child, console)
 
 
 async def _start_again(child: Mongod | Valkey | SeaweedFS | LocalAI, console: Console) -> None:
