@@ -70,7 +70,8 @@ class ModelFailed(Exception):  # noqa: N818 - one of the ordinary ends of a repl
     """The model gave no whole answer.
 
     `code`: model.timeout, model.cut (the stream broke off), model.limited (429), model.error (5xx, or a key that is
-    not taken), model.loading (it is being fetched or loaded), model.refused (any other 4xx), model.unreachable,
+    not taken), model.loading (it is being fetched or loaded), model.failed and model.declined (a local model that will
+    not come), model.refused (any other 4xx), model.unreachable,
     model.endless (more than anyone can read), model.empty (nothing at all).
     """
 

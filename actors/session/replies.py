@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 
 from actors.commands import FinishReply
-from actors.domain.conversation import OFFLINE, OwedReply
+from actors.domain.conversation import LOADING, OFFLINE, OwedReply
 from actors.domain.refusals import TooManySteps
 from actors.ports import Answered, LanguageModel, ModelFailed, TextDelta, Tool, ToolCall, Turn, Usage
 from actors.runtime.envelope import Refused
@@ -27,13 +27,15 @@ CALLS: Final = 8
 LONGEST_WAIT: Final = 5.0
 """Seconds. A provider that wants to be left alone for longer fails the reply."""
 PAUSE: Final = 0.3
-OUT_OF_REACH: Final = frozenset(
-    {"model.timeout", "model.cut", "model.limited", "model.error", "model.unreachable", "model.loading"}
+NOT_THERE: Final = frozenset({LOADING, "model.failed", "model.declined"})
+"""A local model that is on its way, or will not come."""
+OUT_OF_REACH: Final = (
+    frozenset({"model.timeout", "model.cut", "model.limited", "model.error", "model.unreachable"}) | NOT_THERE
 )
 """Failures after which another model is asked, and in the end the offline coach, if nothing has been said yet."""
 ANOTHER_MAY: Final = OUT_OF_REACH | {"model.refused", "model.empty"}
 """Failures after which another model may do better."""
-NOT_TWICE: Final = frozenset({"model.refused", "model.loading"})
+NOT_TWICE: Final = NOT_THERE | {"model.refused"}
 """Failures for which the same model is not asked again."""
 
 

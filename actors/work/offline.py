@@ -10,6 +10,8 @@ from actors.domain.goals import Goal
 SOON = timedelta(days=7)
 _NO_MODEL: Final = "No language model is connected right now, so I answer from your goals alone."
 _WHY: Final = {
+    "model.declined": _NO_MODEL,
+    "model.failed": _NO_MODEL,
     "model.loading": "My language model is still on its way, so for now I answer from your goals alone.",
     "model.limited": "My language model is asked too much right now, so I answer from your goals alone.",
     "budget": "You have used up today's share of the language model, so until tomorrow I answer from your goals alone.",

@@ -25,6 +25,21 @@ def test_it_greets_by_name_and_says_what_it_is(story: Story) -> None:
     assert "No language model is connected" in told
 
 
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        (None, "No language model is connected"),
+        ("model.declined", "No language model is connected"),
+        ("model.loading", "still on its way"),
+        ("model.limited", "asked too much"),
+        ("model.timeout", "can't be reached right now"),
+        ("budget", "used up today's share"),
+    ],
+)
+def test_it_says_why_it_answers(problem: str | None, words: str) -> None:
+    assert words in answer("Ann", "Hello", {}, TODAY, problem)
+
+
 def test_without_goals_it_asks_for_one(story: Story) -> None:
     assert "You have no goals yet" in said(story)
     story.complete(story.create())

@@ -8,6 +8,8 @@ import aiohttp
 import msgspec
 import structlog
 
+from actors.domain.conversation import LOADING
+
 CHAT: Final = "chat"
 WATCHED: Final = 1.0
 """Seconds between two looks while something is on its way."""
@@ -43,11 +45,11 @@ class Arrival:
 
     @property
     def missing(self) -> str | None:
-        """The code of why the chat model can't be asked yet, or ever; None when it can."""
+        """Why the chat model can't be asked yet, or ever (model.failed, model.declined); None when it can."""
         state = self._parts[CHAT].state
         if state == "ready":
             return None
-        return "model.loading" if state in ON_ITS_WAY else "model.unreachable"
+        return LOADING if state in ON_ITS_WAY else f"model.{state}"
 
     async def watch(self, tell: Tell, came: Callable[[], None]) -> None:
         """For ever: every second while something is on its way, then rarely.

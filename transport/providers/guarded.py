@@ -59,7 +59,7 @@ class Guarded:
         if failed.code in BROKEN:
             self._failure = failed.code
             self._breaker.failed(_now(), rest=failed.retry_after or 0.0)
-        elif failed.code != LOADING:
+        elif failed.code != LOADING:  # of a server that says so itself
             self._breaker.succeeded()
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
+from actors.ports import ModelFailed
 from transport.providers.arrival import Arrival
 from transport.providers.breaker import Breaker, State
 from transport.providers.guarded import Guarded
@@ -65,7 +66,10 @@ class Models:
             await chat.warm()
 
     async def check(self) -> None:
-        """Raises the ModelFailed that the newest answer of the usual model ended in."""
+        """Raises the ModelFailed that the newest answer of the usual model ended in, or why it can't be asked yet."""
+        missing = self.missing()
+        if missing is not None:
+            raise ModelFailed(missing)
         await self._opened[USUAL].check()
 
     def states(self) -> Mapping[str, State]:

@@ -14,6 +14,8 @@ from transport.providers import arrival
 from transport.providers.arrival import Arrival
 from transport.providers.breaker import Breaker
 from transport.providers.guarded import Guarded
+from transport.providers.openai_chat import OpenAIChat
+from transport.providers.opened import USUAL, Models
 
 
 class Seen:
@@ -77,7 +79,10 @@ async def test_what_is_no_status_changes_nothing_and_what_never_comes_is_out_of_
         assert coming.missing == "model.loading"
     server.parts = {"chat": {"state": "failed", "problem": "The disk is full."}}
     await seen.until(part="chat", state="failed", problem="The disk is full.")
-    assert coming.missing == "model.unreachable"
+    assert coming.missing == "model.failed"
+    models = Models({USUAL: OpenAIChat(server.url, "k", "m")}, 1.0, coming)
+    with pytest.raises(ModelFailed, match=r"model\.failed"):
+        await models.check()
 
 
 async def test_while_it_is_on_its_way_the_model_is_not_even_asked() -> None:
