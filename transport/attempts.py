@@ -57,6 +57,15 @@ class Attempt:
         await self.meter.gate.remember(self.here)
 
 
+async def remember_here(account: str, meter: Meter) -> None:
+    """Whoever comes from this address is from now on counted apart from strangers."""
+    await meter.gate.remember(_here(account, meter))
+
+
+def _here(account: str, meter: Meter) -> str:
+    return f"{account}\n{meter.network}"
+
+
 async def begin_attempt(account: str, meter: Meter) -> Attempt:
     """Raises RateLimited.
 
@@ -64,7 +73,7 @@ async def begin_attempt(account: str, meter: Meter) -> Attempt:
     can lock others out by guessing, however many addresses they have, and all of them together guess no faster. (Device
     cookies do the same for browsers: OWASP, "Slow Down Online Guessing Attacks with Device Cookies".)
     """
-    limits, here = meter.gate.limits, f"{account}\n{meter.network}"
+    limits, here = meter.gate.limits, _here(account, meter)
     whose = here if await meter.gate.remembers(here) else account
     failure = Take(limits.failures, whose)
     standings = await meter.pass_(*meter.by_address(limits.login), Take(limits.attempts, whose), failure)

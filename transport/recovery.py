@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from actors.domain.refusals import BadCredentials, NotFresh, TokenSpent, Unauthenticated
 from actors.ports import Accounts, Credential, Letter, NewCredential, Proof, Take
-from transport.attempts import alike, begin_attempt, evenly
+from transport.attempts import alike, begin_attempt, evenly, remember_here
 from transport.limits import Meter
 from transport.proving import Errand
 from transport.signin import ALIKE, EVEN, Caller, SignIn, check_address
@@ -63,8 +63,7 @@ class Recovery:
         await self._accounts.rehash(credential.user_id, password_hash)
         await self._accounts.confirm(credential.user_id, credential.email, self.signin.timers.now())
         await self._end_all(credential)
-        meter = caller.meter  # strangers may have used up what is counted: who has read the letter is none
-        await meter.gate.remember(f"{credential.email}\n{meter.network}")
+        await remember_here(credential.email, caller.meter)  # strangers may have used up what is counted
 
     async def change_password(self, identity: Identity, current: str | None, password: str, caller: Caller) -> None:
         """Another password; the other devices are signed out. Raises NotFresh, BadCredentials, WeakPassword, …"""

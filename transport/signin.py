@@ -22,7 +22,7 @@ from actors.runtime.journaled import Order
 from actors.runtime.outside import Timers
 from actors.work.profile import check_name, check_zone
 from transport.asking import Sessions
-from transport.attempts import alike, begin_attempt, evenly
+from transport.attempts import alike, begin_attempt, evenly, remember_here
 from transport.identity import Bearers, alive
 from transport.limits import Meter
 from transport.passwords import Passwords
@@ -121,6 +121,7 @@ class SignIn:
             return None
         await self.claim(new)
         signed_in = await self._sign_in(new.user_id, caller.device)
+        await remember_here(new.email, caller.meter)
         with contextlib.suppress(Unavailable):  # the account stands; the address can be confirmed by the next letter
             await self._ask_owner(new)
         return signed_in

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from actors.domain.private import private
 from actors.domain.profile import Email
-from actors.domain.refusals import BadCredentials, NotFresh, TokenSpent, WeakPassword
+from actors.domain.refusals import BadCredentials, MailTaken, NotFresh, TokenSpent, WeakPassword
 from transport.recovery import Recovery, Scope
 from transport.rest.auth import OnItsWay, Password, caller
 from transport.rest.doors import DOORS, IDENTITY, METER
@@ -90,7 +90,7 @@ ROUTES: Final = (
         verify,
         "Confirm a mail address by the token sent to it; a newcomer's account opens, and they log in",
         body=Verify,
-        refuses=(TokenSpent,),
+        refuses=(TokenSpent, MailTaken),
     ),
     _open(
         "/v1/auth/password/forgot",

@@ -94,6 +94,12 @@ async def test_whoever_signed_in_here_before_is_not_locked_out_by_strangers(limi
     assert (await post(limited, "/v1/auth/login", LOGIN, HOME))[0] == 200
 
 
+async def test_whoever_registered_here_is_no_stranger_either(limited: Node) -> None:
+    assert (await post(limited, "/v1/auth/register", ANN, HOME))[0] == 201
+    await asyncio.gather(*(post(limited, "/v1/auth/login", WRONG, f"198.51.100.{n}") for n in range(8)))
+    assert (await post(limited, "/v1/auth/login", LOGIN, HOME))[0] == 200
+
+
 async def test_the_right_password_is_no_failure(house: House, ann: dict[str, Any]) -> None:
     del ann
     house.limits = Limits(attempts=read_limit("login.account", "50/5min"))
