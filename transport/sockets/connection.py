@@ -95,10 +95,14 @@ class Connection:
 
     def push(self, frames: Sequence[Frame]) -> None:
         """Durable events. Never skipped: what does not come next is held, or pulled from the log."""
-        if self._open and not self.closing:
-            self._deliver(self.cursor.take(frames))
-        elif not self.closing:
+        if self.closing:
+            return
+        if not self._open:
             self.cursor.hold(frames)
+        elif len(frames) == 1 and self.cursor.step(frames[0]):
+            self._put(frames[0])
+        else:
+            self._deliver(self.cursor.take(frames))
 
     def signal(self, frame: Frame) -> None:
         """An ephemeral signal: merged into the one before or dropped when the device is slow."""
@@ -154,8 +158,7 @@ class Connection:
         """At once when there is room, else into the outbox; a full outbox ends the connection with `overloaded`."""
         if self.closing:
             return
-        if not self._waiting and self.line.room:
-            self.line.send(frame)
+        if not self._waiting and self.line.offer(frame):
             return
         limits = self._gateway.limits
         self._waiting.append(frame)
@@ -221,9 +224,7 @@ class Connection:
 
     def _replay(self, frame: Frame) -> None:
         """One chunk of the log may exceed the outbox's bound: it is as large as PULL says, and the next one waits."""
-        if not self._waiting and self.line.room:
-            self.line.send(frame)
-        else:
+        if self._waiting or not self.line.offer(frame):
             self._waiting.append(frame)
             self._waiting_bytes += self.line.size(frame)
 

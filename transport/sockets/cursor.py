@@ -50,6 +50,13 @@ class Cursor(Generic[F]):
             if one.seq > self.seq and len(self._held) < self._bound:
                 self._held[one.seq] = one
 
+    def step(self, one: F) -> bool:
+        """Whether it is the one that comes next, with nothing held or missing: then it counts as given."""
+        if self._held or self.seq < self.head or one.seq != self.seq + 1:
+            return False
+        self.seq = self.head = one.seq
+        return True
+
     def take(self, placed: Iterable[F]) -> list[F]:
         """What the device is to be given now, in order: of these and of those held. The rest is held or dropped."""
         given: list[F] = []

@@ -59,6 +59,21 @@ class Line:
         """Bytes or characters of the frame as this device gets it."""
         return len(frame.encoded(self._kind))
 
+    def offer(self, frame: Frame) -> bool:
+        """Send it if there is room: what a push costs each of its recipients."""
+        socket = self.server.eio.sockets.get(self.sid)
+        if socket is None or socket.closed:
+            return True
+        if type(socket.queue) is Straight and not socket.queue.qsize():
+            whole = frame.framed(self._kind)
+            socket.queue.write(whole)
+            self._bytes = len(whole)
+            return True
+        if not self.room:
+            return False
+        self.send(frame)
+        return True
+
     def send(self, frame: Frame) -> None:
         """One Engine.IO message; to a connection that has gone, nothing."""
         socket = self.server.eio.sockets.get(self.sid)

@@ -34,6 +34,18 @@ def test_what_comes_next_is_given() -> None:
     assert not one.behind
 
 
+def test_a_step_is_what_taking_one_event_would_do_and_is_made_only_when_nothing_is_missing() -> None:
+    one = cursor(3, 3)
+    assert one.step(Placed(4))
+    assert (one.seq, one.head, one.behind) == (4, 4, False)
+    assert not one.step(Placed(4))
+    assert not one.step(Placed(6))
+    one.see(6)
+    assert not one.step(Placed(5))
+    assert seqs(one.take(placed(5))) == [5]
+    assert one.behind
+
+
 def test_what_was_given_is_dropped() -> None:
     assert seqs(cursor(5, 5).take(placed(3, 4, 5, 6))) == [6]
 
