@@ -16,10 +16,10 @@ READY_WITHIN = 120.0  # seconds; a file of some gigabytes is mapped and warmed
 
 
 class Llama(Child):
-    def __init__(self, file: Path, directory: Path, port: int) -> None:
+    def __init__(self, file: Path, directory: Path, port: int, name: str) -> None:
         self.file = file
         self.port = port
-        self.model = file.stem
+        self.model = name
         self._key = kept_secret(directory / "key")
         told = {
             "LLAMA_FILE": str(file.resolve()),
@@ -54,10 +54,10 @@ def is_installed() -> bool:
 
 
 @asynccontextmanager
-async def llama_server(file: Path, directory: Path) -> AsyncIterator[Llama]:
-    """A loaded model on that file; its port and key are kept in the directory."""
+async def llama_server(file: Path, directory: Path, name: str = "") -> AsyncIterator[Llama]:
+    """A loaded model on that file, called so or as the file is; its port and key are kept in the directory."""
     with kept_port(directory) as port:
-        server = Llama(file, directory, port)
+        server = Llama(file, directory, port, name or file.stem)
         try:
             await server.start_again()
             yield server

@@ -7,7 +7,10 @@ import threading
 
 import xllamacpp
 
-CONTEXT = 8192  # tokens; a coach's prompt with its history is a quarter of that
+CONTEXT = 12_288  # tokens, halved between the slots; a coach's prompt with its history is half of what is left
+SLOTS = 2  # 0 keeps the conversation read, 1 the tool router's prompt; the front lets one generate at a time
+PIECE = 64  # tokens of a prompt read at once: who goes away is noticed between two pieces
+KEPT = 512  # MiB of prompts of other conversations
 
 
 def parameters(environment: dict[str, str]) -> xllamacpp.CommonParams:
@@ -21,8 +24,12 @@ def parameters(environment: dict[str, str]) -> xllamacpp.CommonParams:
     wanted.ui = False
     wanted.endpoint_slots = False
     wanted.n_ctx = CONTEXT
-    wanted.n_parallel = 1  # two at once on few cores are slower together than one after the other
+    wanted.n_parallel = SLOTS
+    wanted.n_batch = wanted.n_ubatch = PIECE
+    wanted.n_cache_reuse = 32
+    wanted.cache_ram_mib = KEPT
     wanted.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
+    wanted.cpuparams_batch.n_threads = wanted.cpuparams.n_threads
     return wanted
 
 

@@ -18,7 +18,7 @@ from scripts.embedded.ports import kept_port
 
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "scripts" / "bootstrap.py"
-MODEL = "lifebuddy-local"
+MODEL = "local demo model"  # as its answers say; apps show it as `answered_by`
 READY_WITHIN = 30.0  # seconds until the process answers; its models come later
 LOOK = 1.0  # seconds between two looks at how far it is
 TRY_AGAIN_AFTER = 300.0  # seconds

@@ -1,90 +1,72 @@
 """The local AI as a process of its own: models come and are served behind the OpenAI protocol, on loopback, with a key."""
 
 import asyncio
-import hmac
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import cast
 
 import aiohttp
-import msgspec
-from aiohttp import web
+import structlog
 
+from actors.work.tools import TOOLS
+from scripts.embedded import llama
+from scripts.embedded.ai import embeddings
+from scripts.embedded.ai.backend import Backend, BusyError
 from scripts.embedded.ai.catalogue import Size, of_size
+from scripts.embedded.ai.chat import NAME
+from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models, models
 from scripts.embedded.ai.ollama import Running
 from scripts.embedded.child import StartError
-from scripts.embedded.llama import is_installed, llama_server
+from transport.providers.openai_chunks import pack_tool
 
 WHOLE = aiohttp.ClientTimeout(total=600, connect=5)
+COACH = Path(__file__).parents[3] / "config" / "prompts" / "coach.md"
+
+log = structlog.get_logger(__name__)
 
 
-class Front:
-    """Passes chat on to whatever serves the model, once there is one."""
-
-    def __init__(self, coming: Models, key: str, http: aiohttp.ClientSession) -> None:
-        self._coming = coming
-        self._key = key
-        self._http = http
-        self._url = ""
-        self._headers: dict[str, str] = {}
-
-    def application(self) -> web.Application:
-        served = web.Application(client_max_size=4 * 2**20)
-        served.router.add_get("/healthz", self.healthz)
-        served.router.add_route("*", "/v1/{rest:.*}", self.passed_on)
-        return served
-
-    async def serve(self, stack: AsyncExitStack, directory: Path) -> None:
-        """Waits for the model, then starts what serves it."""
-        source = await self._coming.chat()
+async def serve_chat(front: Front, coming: Models, http: aiohttp.ClientSession, directory: Path) -> None:
+    """Waits for the model, then serves it until cancelled."""
+    source = await coming.chat()
+    async with AsyncExitStack() as stack:
         if isinstance(source, Running):
-            self._url = source.url
-        elif not is_installed():
-            self._coming.failed("chat", "xllamacpp is not installed: start with scripts/run")
+            front.backend = Backend(source.url, source.model, {}, http)
+        elif not llama.is_installed():
+            coming.failed("chat", "xllamacpp is not installed: start with scripts/run")
             return
         else:
             try:
-                server = await stack.enter_async_context(llama_server(source, directory / "llama"))
+                server = await stack.enter_async_context(llama.llama_server(source, directory / "llama", NAME))
             except StartError as problem:
-                self._coming.failed("chat", str(problem))
+                coming.failed("chat", str(problem))
                 return
-            self._url = server.variables["LIFEBUDDY_OPENAI_BASE_URL"]
-            self._headers = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
-        self._coming.ready("chat")
-
-    async def healthz(self, _request: web.Request) -> web.Response:
-        return web.Response(body=msgspec.json.encode({"parts": self._coming.status()}), content_type="application/json")
-
-    async def passed_on(self, request: web.Request) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise web.HTTPUnauthorized
-        if not self._url:
-            raise web.HTTPServiceUnavailable(headers={"Retry-After": "5"})
-        url = f"{self._url}/{request.match_info['rest']}"
-        headers = self._headers | {"Content-Type": request.content_type}
-        async with self._http.request(request.method, url, data=await request.read(), headers=headers) as answer:
-            passed = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
-            await passed.prepare(request)
-            async for piece in answer.content.iter_any():
-                await passed.write(piece)
-        return passed
+            key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
+            front.backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http)
+        coming.ready("chat")
+        await warm(front.backend)
+        await asyncio.Event().wait()
 
 
-@asynccontextmanager
-async def listening(application: web.Application, port: int) -> AsyncIterator[None]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
+async def warm(backend: Backend) -> None:
+    """The coach's instructions and tools are the same for everyone: they are read before the first person asks."""
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield
-    finally:
-        await runner.cleanup()
+        await backend.warm(COACH.read_text(), [pack_tool(tool) for tool in TOOLS])
+    except (aiohttp.ClientError, BusyError, LookupError, ValueError) as problem:
+        log.warning("warm.failed", problem=type(problem).__name__)
+
+
+async def serve_embeddings(front: Front, coming: Models) -> None:
+    file = await coming.file("embeddings")
+    if not embeddings.is_installed():
+        coming.failed("embeddings", "onnxruntime and tokenizers are not installed: start with scripts/run")
+        return
+    front.embedder = await asyncio.to_thread(embeddings.Embedder, file)
+    coming.ready("embeddings")
 
 
 async def main(told: Mapping[str, str]) -> None:
@@ -96,11 +78,16 @@ async def main(told: Mapping[str, str]) -> None:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=WHOLE))
         coming = await stack.enter_async_context(models(wanted, Path(told["AI_MODELS"]), own))
-        front = Front(coming, told["AI_KEY"], http)
+        front = Front(coming, told["AI_KEY"])
         await stack.enter_async_context(listening(front.application(), int(told["AI_PORT"])))
-        serving = asyncio.create_task(front.serve(stack, Path(told["AI_DIRECTORY"])), name="serve-chat")
-        stack.callback(serving.cancel)
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        directory = Path(told["AI_DIRECTORY"])
+        serving = [group.create_task(serve_chat(front, coming, http, directory), name="serve-chat")]
+        if "embeddings" in coming.status():
+            serving.append(group.create_task(serve_embeddings(front, coming), name="serve-embeddings"))
         await stop.wait()
+        for task in serving:
+            task.cancel()
 
 
 if __name__ == "__main__":

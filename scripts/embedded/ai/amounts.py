@@ -1,0 +1,87 @@
+"""Numbers as people say them: "12 books", "half", "two thirds", "3 of 12", "la mitad"."""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from scripts.embedded.ai.dates import NUMBERS, plain
+
+Kind = Literal["percent", "add", "amount"]
+_FRACTIONS: Final = {
+    r"three quarters|drei viertel|dreiviertel|trois quarts|tres cuartos": 75.0,
+    r"two thirds|zwei drittel|deux tiers|dos tercios": 200 / 3,
+    r"a third|one third|ein drittel|un tiers|un tercio": 100 / 3,
+    r"a quarter|one quarter|ein viertel|un quart|un cuarto|una cuarta parte": 25.0,
+    r"half|halfway|halb|halfte|moitie|mitad|a medias|meta": 50.0,
+}
+_NUMBER: Final = r"(?<![\w.,])(\d+(?:[.,]\d{3})*(?:[.,]\d+)?)(?!\d)"
+_SMALL: Final = {word: float(value) for word, value in NUMBERS.items() if value > 1 and word != "couple"} | {
+    "twenty": 20.0, "zwanzig": 20.0, "vingt": 20.0, "veinte": 20.0, "thirty": 30.0, "dreissig": 30.0, "trente": 30.0,
+    "treinta": 30.0, "fifteen": 15.0, "funfzehn": 15.0, "quinze": 15.0, "quince": 15.0, "fifty": 50.0, "funfzig": 50.0,
+    "cinquante": 50.0, "cincuenta": 50.0, "hundred": 100.0, "hundert": 100.0, "cent": 100.0, "cien": 100.0, "dozen": 12.0,
+}  # fmt: skip
+_WORD: Final = rf"\b({'|'.join(_SMALL)})\b"
+_SHARE: Final = re.compile(rf"{_NUMBER}\s*(?:of|von|sur|de|/|out of)\s*(?:the |les |las |den )?{_NUMBER}")
+_PERCENT: Final = re.compile(rf"{_NUMBER}\s*(?:%|percent|per cent|prozent|pour ?cent|por ciento)")
+_ADDED: Final = re.compile(
+    r"\b(?:more|another|extra|additional|today|yesterday|just|this morning|tonight|"
+    r"weitere[nrs]?|noch|mehr|heute|gestern|gerade|de plus|encore|aujourd'hui|hier|mas|otr[oa]s?|hoy|ayer)\b"
+)
+_STANDS: Final = re.compile(
+    r"\b(?:at|now|so far|total|in all|altogether|already|reached|weigh|bei|jetzt|insgesamt|bisher|schon|bereits|wiege|"
+    r"maintenant|en tout|au total|deja|pese|ahora|en total|ya llevo|llevo|ya|peso)\b"
+)
+
+
+class Said(NamedTuple):
+    value: float
+    unit: str
+    """The word behind the number; empty when there is none."""
+
+
+def number(words: str) -> Said | None:
+    """The first number in these words, with the word behind it."""
+    said = plain(words)
+    found = re.search(rf"{_NUMBER}\s*([^\W\d_]+)?", said) or re.search(rf"{_WORD}\s*([^\W\d_]+)?", said)
+    if found is None:
+        return None
+    value = _SMALL[found[1]] if found[1] in _SMALL else _value(found[1])
+    return Said(value, found[2] or "")
+
+
+def progress(said: str, *, measured: bool) -> tuple[Kind, float] | None:
+    """What kind of progress a sentence tells of, and how much; None when it names no number."""
+    words = plain(said)
+    share = None if measured else _share(words)
+    if share is not None:
+        return "percent", share
+    found = number(words)
+    if found is None:
+        return None
+    if _ADDED.search(words) and measured:
+        return "add", found.value
+    if not measured:
+        return ("percent", found.value) if found.value <= 100 else None
+    return ("amount" if _STANDS.search(words) else "add"), found.value
+
+
+def percent(said: str) -> float | None:
+    """A share in per cent: said so, as a fraction or as "3 of 12"."""
+    return _share(plain(said))
+
+
+def _share(words: str) -> float | None:
+    if found := _PERCENT.search(words):
+        return min(100.0, _value(found[1]))
+    if (found := _SHARE.search(words)) and 0 < _value(found[1]) <= _value(found[2]):
+        return round(100 * _value(found[1]) / _value(found[2]), 1)
+    return next(
+        (round(share, 1) for words_of, share in _FRACTIONS.items() if re.search(rf"\b(?:{words_of})\b", words)), None
+    )
+
+
+def _value(digits: str) -> float:
+    """Both ways to write thousands: "1,500", "1.500", and decimals: "12.5", "12,5"."""
+    if re.fullmatch(r"\d{1,3}(?:[.,]\d{3})+", digits):
+        return float(re.sub(r"[.,]", "", digits))
+    whole, _, decimals = digits.replace(",", ".").rpartition(".")
+    return float(f"{whole.replace('.', '')}.{decimals}") if whole else float(decimals)

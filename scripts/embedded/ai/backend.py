@@ -1,0 +1,95 @@
+"""The server that has the model: one generation at a time, few may wait, and the router's pass beside the chat's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+import structlog
+
+from scripts.embedded.ai.chat import Completion
+from scripts.embedded.ai.router import Asked, Call, Router, asked_in
+
+WAITING: Final = 8
+"""Requests that may wait for the one that is answered; the next is refused."""
+ROUTER_TOKENS: Final = 90
+ROUTER_SECONDS: Final = 45.0
+"""On a cold machine the router's prompt is read first; later it takes one or two."""
+WARM: Final = Asked("add a goal", datetime.min.replace(tzinfo=UTC).date(), ())
+
+log = structlog.get_logger(__name__)
+
+
+class BusyError(Exception):
+    """More are waiting than would be answered in time."""
+
+
+class Backend:
+    """`url` ends in /v1. Slot 0 of llama.cpp's server keeps the conversation read, slot 1 the router's prompt."""
+
+    def __init__(self, url: str, model: str, headers: dict[str, str], http: aiohttp.ClientSession) -> None:
+        self.model = model
+        self._url = url
+        self._headers = headers
+        self._http = http
+        self._turn = asyncio.Semaphore(1)
+        self._inside = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """One request at a time is at the model. Raises BusyError when too many wait already."""
+        if self._inside > WAITING:
+            raise BusyError
+        self._inside += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._inside -= 1
+
+    @asynccontextmanager
+    async def completion(self, request: dict[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Leaving ends the generation: llama.cpp stops when its client has gone."""
+        url = f"{self._url}/chat/completions"
+        async with self._http.post(url, json=request, headers=self._headers) as answer:
+            yield answer
+
+    async def route(self, request: Completion) -> Call | None:
+        """The call that the person's newest words ask for, if any; whatever goes wrong here is no call."""
+        router = Router(request.tools)
+        asked = asked_in(request.newest, datetime.now(UTC).date())
+        if not router.offered(asked):
+            return None
+        try:
+            async with asyncio.timeout(ROUTER_SECONDS):
+                return router.read(await self._routed(router, asked), asked)
+        except (TimeoutError, aiohttp.ClientError, ValueError, LookupError, TypeError) as problem:
+            log.warning("router.failed", problem=type(problem).__name__)
+            return None
+
+    async def warm(self, system: str, tools: Sequence[dict[str, Any]]) -> None:
+        """Has the constant beginnings read before anyone waits for them."""
+        first = {"model": self.model, "messages": [{"role": "system", "content": system}], "max_tokens": 1}
+        async with self.turn(), self.completion(first | {"id_slot": 0, "cache_prompt": True}) as answer:
+            await answer.read()
+        async with self.turn():
+            await self._routed(Router(tools), WARM)
+
+    async def _routed(self, router: Router, asked: Asked) -> str:
+        shape = {"name": "call", "strict": True, "schema": router.schema(asked)}
+        request = {
+            "model": self.model,
+            "messages": router.prompt(asked),
+            "max_tokens": ROUTER_TOKENS,
+            "temperature": 0,
+            "response_format": {"type": "json_schema", "json_schema": shape},
+            "id_slot": 1,
+            "cache_prompt": True,
+        }
+        async with self.completion(request) as answer:
+            answer.raise_for_status()
+            told = msgspec.json.decode(await answer.read())
+        return str(told["choices"][0]["message"]["content"])

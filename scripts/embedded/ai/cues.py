@@ -1,0 +1,58 @@
+"""Whether a person's own words ask for a tool at all, and for which: no model is asked about what nobody said."""
+
+import re
+from typing import Final
+
+from scripts.embedded.ai.dates import plain
+
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|‘[^’]*’|(?<!\w)'[^']*'(?!\w)|```.*?```", re.DOTALL)  # noqa: RUF001 - the quotes people's keyboards write
+_WORDS: Final = {
+    "create_goal": r"add|create|set (?:\w+ ){0,3}up|set (?:me )?(?:a|another|my) goal|new goal|note (?:down|that)|write (?:it |that |this )?down|"
+    r"put .{1,60} (?:on|in|to) my|track|save|goal (?:is|for|to|of|:)|my goal|make (?:it|that|this|me) (?:a|my) goal|make a goal|i want to|i'd like to|"
+    r"i (?:will|plan to|aim to|need to)|anlegen|leg\w*|erstell\w*|trag\w*|ziel (?:ist|fur|:)|neues ziel|als ziel|mein ziel|"
+    r"notier\w*|schreib\w* .{0,60}auf|setz\w*|ich (?:will|mochte|wurde gern)|ajout\w*|cree\w*|creer|mets|note|objectif|enregistre\w*|je (?:veux|voudrais|souhaite)|"
+    r"anad\w+|agreg\w+|crea\w*|apunt\w+|anot\w+|pon\w*|objetivo|meta|quiero|quisiera|me gustaria|registra\w*",
+    "record_progress": r"\d[\d.,]*|half|third|quarter|more|another|" + r"hal[bf]\w*|halfte|viertel|drittel|weitere\w*|moitie|tiers|quart|mitad|tercio|cuart\w+|"
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|zwei|drei|vier|funf|sechs|sieben|acht|neun|zehn|"
+    r"deux|trois|quatre|cinq|sept|huit|neuf|dix|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)",
+    "complete_goal": r"done|finish\w*|complet\w+|achiev\w+|made it|did it|reached|tick|close|mark|passed|accomplish\w*|over with|"
+    r"fertig|geschafft|erledigt|abgeschlossen|erreicht|beendet|abhak\w*|hak\w*|bestanden|schliess\w*|termin\w+|fini\w*|"
+    r"atteint|reussi\w*|acheve\w*|boucle\w*|acab\w+|logr\w+|complet\w+|consegu\w+|hech[oa]|cierr\w+|cumpl\w+",
+    "change_goal": r"chang\w*|rename\w*|mov\w+|postpon\w*|push\w*|shift|delay|extend|reschedul\w*|updat\w*|make it|instead|rather|"
+    r"earlier|later|deadline|adjust|rais\w+|lower|increase|reduce|call (?:it|my)|ander\w*|verschieb\w*|verleg\w*|umbenenn\w*|"
+    r"benenn\w*|nenn\w*|stattdessen|statt|spater|verlanger\w*|erhoh\w*|setz\w*|repouss\w*|report\w+|renomm\w*|modifi\w+|decal\w+|deplac\w+|plutot|"
+    r"augment\w+|appelle|cambi\w*|renombr\w*|aplaz\w*|pospon\w*|mueve|mover|modific\w*|retras\w*|posterg\w*|sube|llama\w*|en vez",
+    "remove_goal": r"delet\w*|remov\w*|drop|get rid of|throw (?:\w+ ){0,4}(?:away|out)|eras\w*|scrap|discard|take (?:\w+ ){0,4}off|forget (?:about )?(?:my|the) .{0,40}goal|"
+    r"losch\w*|entfern\w*|streich\w*|verwirf|weg(?:werfen|machen)?|wirf|supprim\w*|efface\w*|enlev\w*|retir\w*|"
+    r"borr\w*|elimin\w*|quit\w*|suprim\w*|descart\w*",
+    "list_goals": r"(?:list|show|what|which|read|see|tell)\b.{0,40}\b(?:goals|aims|targets)|how many goals|"
+    r"(?:zeig\w*|welche|was|list\w*|nenn\w*).{0,40}\bziele|(?:montre\w*|quels?|liste\w*|affiche\w*|voir).{0,40}\bobjectifs|"
+    r"(?:muestr\w+|cuales|que|lista\w*|ensen\w+|ver|dime).{0,40}\b(?:objetivos|metas)",
+    "find_history": r"(?:what|when|did) (?:\w+ ){0,2}(?:i|we) (?:\w+ ){0,2}(?:say|said|tell|told|talk|talked|mention|mentioned|discuss)|do you remember|remember when|"
+    r"erinnerst du|(?:was|wann) (?:habe?n? )?(?:ich|wir) .{0,40}(?:gesagt|erzahlt|gesprochen)|te souviens|(?:ai-je|avons-nous) (?:dit|parle)|"
+    r"te acuerdas|recuerdas|(?:dije|hablamos|conte)",
+    "move_goal": r"(?:part of|under|below|sub-?goal|belongs? to|into|teil von|unter|gehort|partie de|sous|parte de|dentro de|debajo)",
+}  # fmt: skip
+CUES: Final = {name: re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.DOTALL) for name, words in _WORDS.items()}
+READING: Final = frozenset({"list_goals", "find_history"})
+_NOT: Final = re.compile(
+    r"\b(?:don'?t|do not|never|not (?:yet|to)|haven'?t|have not|isn'?t|won'?t|didn'?t|nicht|niemals|ne|n'\w+|pas|nunca|jamais|todavia no|aun no)\b|^no\s|\bno (?:lo |la |me )?(?:borr|elimin|quit|cambi|he |quiero)"
+)
+_ASKING: Final = re.compile(
+    r"^(?:\w+,\s*)?(?:should|would|how|why|what (?:if|does|would|happens)|when|is it|was it|do you think|soll\w*|wie|warum|wieso|was (?:passiert|bedeutet)|"
+    r"comment|pourquoi|dois-je|devrais|est-ce qu|que se passe|faut-il|como|por que|deberia|debo|que pasa)\b"
+)
+
+
+def own_words(text: str) -> str:
+    """Without what stands in quotes: who quotes an order has not given it."""
+    return _QUOTED.sub(" ", text)
+
+
+def asked_for(text: str) -> frozenset[str]:
+    """The tools a person's own words can mean; a question about it and a "don't" ask for none that changes anything."""
+    words = plain(own_words(text)).strip()
+    meant = {name for name, cue in CUES.items() if cue.search(words)}
+    if _ASKING.search(words) or _NOT.search(words):
+        meant &= READING
+    return frozenset(meant)
