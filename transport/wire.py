@@ -112,6 +112,8 @@ def _speakable(path: str) -> str:
 
 def _flaw(tree: object) -> dict[str, str] | None:
     """What no command may carry anywhere: numbers that are none, huge ones, NUL, halves of characters, endless depth."""
+    if type(tree) is dict and all(_is_plain(name) and _is_plain(value) for name, value in tree.items()):
+        return None  # as nearly everything is
     stack: list[tuple[object, _Place | None, int]] = [(tree, None, 0)]
     while stack:
         value, place, depth = stack.pop()
@@ -126,6 +128,12 @@ def _flaw(tree: object) -> dict[str, str] | None:
         if why:
             return {_path(place): why}
     return None
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) is str:
+        return value.isascii() and "\0" not in value
+    return value is None or (type(value) is int and -_MAX_INT <= value < _MAX_INT)
 
 
 def _inside(value: dict[Any, Any] | list[Any] | tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:

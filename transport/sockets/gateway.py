@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -57,7 +58,8 @@ class Gateway:
         self._by_sid: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._count = Gauge("socket_connections", "Devices connected", registry=doors.registry)
-        self._commands = Counter("socket_commands", "Answered commands", ["name", "code"], registry=doors.registry)
+        commands = Counter("socket_commands", "Answered commands", ["name", "code"], registry=doors.registry)
+        self._answered: Callable[[str, str], Counter] = cache(commands.labels)
         self._closings = Counter("socket_closings", "Closed by the server", ["code"], registry=doors.registry)
 
     async def __aenter__(self) -> Self:
@@ -131,7 +133,7 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
             crashed = self._crashed("sockets.command_failed", error, asked.trace, label)
             answer = problems.ack(crashed, asked.trace, connection.language)
-        self._commands.labels(label, "ok" if answer["ok"] else answer["error"]["code"]).inc()
+        self._answered(label, "ok" if answer["ok"] else answer["error"]["code"]).inc()
         return answer
 
     async def _take_breath(self, connection: Connection) -> None:
