@@ -53,7 +53,7 @@ class WebSocket:
         request: web.Request = environ["aiohttp.request"]
         await self._response.prepare(request)
         self._transport = request.transport
-        self._opened[self._socket.sid] = self
+        self._opened.setdefault(self._socket.sid, self)
         try:
             if Straight.fits(request) and hasattr(self._socket, "queue"):
                 await self._converse(request)
@@ -61,7 +61,8 @@ class WebSocket:
                 self._lost("loop")
                 await self._handler(self)
         finally:
-            self._opened.pop(self._socket.sid, None)
+            if self._opened.get(self._socket.sid) is self:
+                del self._opened[self._socket.sid]
         return self._response
 
     async def wait(self) -> str | bytes:
@@ -87,8 +88,8 @@ class WebSocket:
         """The whole conversation: what `AsyncSocket._websocket_handler` does, in one loop and without a writer."""
         socket = self._socket
         try:
-            if socket.connected and not await self._upgrade():
-                return
+            if socket.connected and (socket.upgrading or not await self._upgrade()):
+                return  # another WebSocket is taking over, or this one did not
             socket.connected = socket.upgraded = True
             straight, before = Straight(request), socket.queue
             socket.queue = straight
@@ -112,7 +113,7 @@ class WebSocket:
             await socket.queue.put(packet.Packet(packet.NOOP))  # ends the poll
             socket.upgraded = await self.wait() == _UPGRADING[1]
         socket.upgrading = False
-        return bool(socket.upgraded)
+        return bool(socket.upgraded) and not socket.closed
 
     async def _read(self, straight: Straight) -> None:
         """Frame by frame until one side is gone."""

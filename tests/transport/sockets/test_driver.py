@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import aiohttp
 import engineio
+import msgspec
 import pytest
 import socketio
 from engineio.async_socket import AsyncSocket
@@ -98,3 +100,41 @@ async def test_whoever_requests_is_asked_whether_their_transport_says_when_it_is
         (socket,) = entered.io.eio.sockets.values()
         assert type(socket.queue) is Straight
     assert not Straight.fits(type("Request", (), {"protocol": object()})())
+
+
+async def _polling(http: aiohttp.ClientSession) -> str:
+    """The path of a connection that begins with polling, and has joined."""
+    path = "/socket.io/?EIO=4&transport="
+    opened = await (await http.get(f"{path}polling")).text()
+    sid = msgspec.json.decode(opened[1:])["sid"]
+    joining = '40{"token":"ann/s1","device_id":"two"}'
+    assert (await http.post(f"{path}polling&sid={sid}", data=joining)).status == 200
+    return f"&sid={sid}"
+
+
+async def test_only_one_websocket_takes_over_from_polling(start_node: StartNode) -> None:
+    node = await start_node()
+    async with aiohttp.ClientSession(node.url) as http:
+        path = "/socket.io/?EIO=4&transport=websocket" + await _polling(http)
+        async with http.ws_connect(path) as first:
+            await first.send_str("2probe")
+            assert await first.receive_str(timeout=5) == "3probe"
+            async with http.ws_connect(path) as second:
+                assert (await second.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
+            await first.send_str("5")
+            await first.send_str('427["nothing",{}]')
+            while not (said := await first.receive_str(timeout=5)).startswith("437"):
+                pass
+            assert "invalid.command" in said
+
+
+async def test_a_connection_closed_while_it_upgrades_is_hung_up_on(start_node: StartNode) -> None:
+    node = await start_node()
+    async with aiohttp.ClientSession(node.url) as http:
+        query = await _polling(http)
+        async with http.ws_connect(f"/socket.io/?EIO=4&transport=websocket{query}") as device:
+            await device.send_str("2probe")
+            assert await device.receive_str(timeout=5) == "3probe"
+            await http.post(f"/socket.io/?EIO=4&transport=polling{query}", data="1")
+            await device.send_str("5")
+            assert (await device.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
