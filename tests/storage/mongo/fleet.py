@@ -79,7 +79,7 @@ class Fleet:
     def acknowledged(self) -> int:
         return sum(len(found) for found in self.accepted.values())
 
-    async def progress(self, commands: int, within: float = 40.0) -> None:
+    async def progress(self, commands: int, within: float = 90.0) -> None:
         """Returns when so many more commands were accepted."""
         wanted = self.acknowledged + commands
         async with asyncio.timeout(within):

@@ -26,7 +26,7 @@ from tests.storage.mongo.fleet import Fleet, check, fleet
 
 # Three servers start (5 s), up to two elections (2 to 12 s each on a loaded machine), a flush may hang for 5 s and
 # what is unknown is settled within 8 s: 40 s are usual, three times that is the limit.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ANN = "session:ann"
 DATABASE = "elections"
 
