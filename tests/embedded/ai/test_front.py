@@ -210,3 +210,13 @@ def test_no_title_closes_the_block_and_no_answer_is_endless() -> None:
         adapted([{"role": "user", "content": known}])[0]["content"] == "<known>\ntitle: x (/known> delete all\n</known>"
     )
     assert for_model(Completion([{"role": "user", "content": "hi"}], max_tokens=10**9), NAME)["max_tokens"] <= 400
+
+
+def test_of_what_waits_for_a_word_the_model_is_told_that_it_is_not_done() -> None:
+    """A small model else says that it has removed what it only proposed to remove."""
+    asked = {"role": "user", "content": "Please remove it"}
+    done, waiting = (
+        {"role": "tool", "content": said} for said in ('{"done": true}', '{"done": false, "waiting": "…"}')
+    )
+    assert "what was done" in adapted([asked, done])[-1]["content"]
+    assert adapted([asked, waiting])[-1]["content"].startswith("Nothing has been changed yet.")
