@@ -91,10 +91,11 @@ class WebSocket:
             if socket.connected and (socket.upgrading or not await self._upgrade()):
                 return  # another WebSocket is taking over, or this one did not
             socket.connected = socket.upgraded = True
-            straight, before = Straight(request), socket.queue
+            straight, before = Straight(request, socket), socket.queue
             socket.queue = straight
             while not before.empty():
                 straight.put_nowait(before.get_nowait())
+            straight.watch()
         except OSError:
             socket.upgrading = False
             return

@@ -24,11 +24,12 @@ class Straight:
     What waits is bounded by those who put: `Line.room` for what is pushed, `Limits.acks` for answers.
     """
 
-    __slots__ = ("_drainer", "_protocol", "_transport", "_waiting")
+    __slots__ = ("_drainer", "_protocol", "_socket", "_transport", "_waiting")
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, socket: Any) -> None:
         if request.transport is None:
             raise ConnectionResetError
+        self._socket = socket
         self._protocol: Any = request.protocol
         self._transport: Any = request.transport
         self._waiting: deque[bytes] = deque()
@@ -48,6 +49,12 @@ class Straight:
         elif not self._transport.is_closing():
             self._transport.write(frame)
 
+    def watch(self) -> None:
+        """Hang up on a device that has not answered the ping it was sent last when its time is over."""
+        pinged, within = self._socket.last_ping, self._socket.server.ping_timeout
+        if pinged:
+            asyncio.get_running_loop().call_later(within, self._hang_up, pinged)
+
     def end(self) -> None:
         """The conversation is over: what waits is dropped."""
         self._waiting.clear()
@@ -61,7 +68,9 @@ class Straight:
             return
         encoded = one.encode()
         self.write(_frame(_BINARY, encoded) if isinstance(encoded, bytes) else _frame(_TEXT, encoded.encode()))
-        if one.packet_type == packet.CLOSE:
+        if one.packet_type == packet.PING:
+            self.watch()
+        elif one.packet_type == packet.CLOSE:
             asyncio.get_running_loop().call_later(ABORT_AFTER, self._transport.abort)
 
     async def put(self, one: packet.Packet | None) -> None:
@@ -74,6 +83,10 @@ class Straight:
         """Returns when nothing waits here any more."""
         if self._drainer is not None:
             await asyncio.wait([self._drainer])
+
+    def _hang_up(self, pinged: float) -> None:
+        if self._socket.last_ping == pinged:
+            self._transport.abort()
 
     async def _drain(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aiohttp
 import pytest
 
 from actors.questions import Attach
@@ -167,3 +168,15 @@ async def test_commands_stop_when_a_connection_is_closing(start_node: StartNode)
         await device.emit("chat.send", {"cid": cid(), "text": "too late"}, ack=1)
         await device.closed()
     assert node.sessions["ann"].seq == 0
+
+
+async def test_who_answers_no_ping_is_let_go_in_time_and_who_answers_stays(start_node: StartNode) -> None:
+    node = await start_node(Limits(sweep=0.1, ping_interval=0.1, ping_timeout=0.3))
+    async with Device(node.url, device_id="laptop") as alive, Raw(node.http, "socket.io") as dead:
+        await dead.join(device_id="phone")
+        async with asyncio.timeout(2):
+            while (await dead.ws.receive()).type is not aiohttp.WSMsgType.CLOSED:
+                pass
+        await asyncio.sleep(1.0)
+        assert alive.io.connected
+        assert [one.device for one in node.gateway.outbox] == ["laptop"]
