@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable
 from pathlib import PurePath
 from traceback import walk_tb
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from msgspec import Meta
 
 from transport.tokens import Identity
 
@@ -23,6 +25,8 @@ class Sessions(Protocol):
     def session(self, user_id: str) -> Session: ...
 
 
+DeviceId = Annotated[str, Meta(min_length=1, max_length=100)]
+"""What an app calls the device it runs on."""
 Identify = Callable[[str], Awaitable[Identity]]
 """From an access token to who sent it. Raises Unauthenticated, or Revoked when its login session has ended."""
 

@@ -59,12 +59,16 @@ class Bearers:
     async def identify(self, token: str) -> Identity:
         """Raises Unauthenticated for a token that is not good, Revoked when its login session has ended, Unavailable."""
         identity = self._tokens.verify(token)
+        await self.check(identity)
+        await self._use(identity)
+        return identity
+
+    async def check(self, identity: Identity) -> None:
+        """Raises Revoked when the login session has ended, Unavailable."""
         if identity.session_id in self._revoked:
             raise Revoked
         if asyncio.get_running_loop().time() >= self._alive.get(identity.session_id, 0.0):
             await self._look(identity)
-        await self._use(identity)
-        return identity
 
     def watch(self, session_id: str, close: Close) -> Callable[[], None]:
         """`close` is called once when that login session ends, or now if it has; what is answered stops watching."""

@@ -35,6 +35,7 @@ from transport.sockets.doors import SocketDoors
 from transport.sockets.gateway import Gateway
 from transport.sockets.limits import Limits as SocketLimits
 from transport.sockets.outbox import LocalOutbox
+from transport.tickets import Tickets
 
 
 class Wanted(Protocol):
@@ -109,7 +110,7 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway,
     async with (
         _mail(wanted, behind) as (mailing, mail_checks),
         _signin(wanted, behind, mailing) as signin,
-        Gateway(_socket_doors(wanted, behind, signin.bearers, registry)) as gateway,
+        Gateway(_socket_doors(wanted, behind, signin, registry)) as gateway,
     ):
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
         application = app(_rest_doors(wanted, behind, signin, readiness, registry))
@@ -180,11 +181,11 @@ def _gate(wanted: Wanted, behind: Behind) -> Gate:
     return Gate(behind.counters, limits.scaled(wanted.limits_scale), exempt_loopback=wanted.exempts_loopback)
 
 
-def _socket_doors(wanted: Wanted, behind: Behind, bearers: Bearers, registry: CollectorRegistry) -> SocketDoors:
+def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry) -> SocketDoors:
     return SocketDoors(
         sessions=behind.sessions,
-        identify=bearers.identify,
-        watch=bearers.watch,
+        identify=Tickets(signin.proving, signin.bearers).identify,
+        watch=signin.bearers.watch,
         messages=behind.messages,
         outbox=behind.outbox,
         registry=registry,

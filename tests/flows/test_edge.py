@@ -11,7 +11,7 @@ import aiohttp
 import jsonschema
 import pytest
 
-from tests.flows.app import PASSWORD, App, second_device, signed_up
+from tests.flows.app import PASSWORD, App, Lost, second_device, signed_up
 from tests.flows.browser import JS, browser
 from tests.flows.conftest import Running
 
@@ -83,6 +83,24 @@ async def test_what_moves_elsewhere_in_the_log_refuses_nobody(running: Running) 
         patching = asyncio.create_task(client.ask("PATCH", path, {"title": "Run on"}, If_Match=tag), name="patch")
         await asyncio.gather(*others, patching)
         assert patching.result()[0] == 200
+
+
+# ── a ticket in the place of a token ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_socket_is_opened_by_a_ticket_once_and_closed_with_its_sign_in(running: Running) -> None:
+    async with signed_up(running.node.url) as app:
+        _, given = await app.rest("POST", "/v1/auth/ticket", {"device_id": "kiosk"})
+        kiosk = App(app.url, device="kiosk", tokens={"access_token": given["ticket"]})
+        await kiosk.connect()
+        assert kiosk.ready["user_id"] == app.tokens["user_id"]
+        await app.surely("goal.create", {"title": "Run"})
+        await kiosk.until(lambda event: event["type"] == "goal.created")
+        with pytest.raises(Lost):
+            await App(app.url, device="kiosk", tokens=kiosk.tokens).connect()
+        assert (await app.rest("POST", "/v1/auth/logout"))[0] == 204
+        await kiosk.until_closing("auth.revoked")
+        await kiosk.disconnect()
 
 
 # ── the published words ──────────────────────────────────────────────────────────────────────────────────────────

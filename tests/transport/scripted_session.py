@@ -209,7 +209,7 @@ class ScriptedLogins:
         self.over: set[str] = set()
         self.watching: defaultdict[str, set[Callable[[], None]]] = defaultdict(set)
 
-    async def identify(self, token: str) -> Identity:
+    async def identify(self, token: str, _device_id: str = "") -> Identity:
         user_id, slash, session_id = token.partition("/")
         await asyncio.sleep(0)
         if not slash or not user_id:

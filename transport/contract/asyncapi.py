@@ -8,6 +8,7 @@ import msgspec
 
 from actors.commands import PUBLIC, Id
 from actors.domain.conversation import Message
+from actors.domain.refusals import TokenSpent
 from actors.events import TYPES, Event, MessageAdded, Recorded
 from actors.runtime.envelope import Refused
 from transport import problems
@@ -109,6 +110,7 @@ def refusals() -> Iterator[type[Refused]]:
     """All a device may be refused with."""
     yield from codes.ANYWHERE
     yield from codes.SIGNED_IN
+    yield TokenSpent
     yield from codes.ON_SOCKETS
     yield from codes.WRITING
     for promise in PROMISES.values():

@@ -45,6 +45,7 @@ SAID: Final[dict[str, Any]] = {
     "target": 10.0,
     "text": "I want to run 10 km by the end of June.",
     "thread": "coach",
+    "ticket": "pZ0k3m1vJH8sN2cXq7wT5yRbE9uLdF4gA6iKoPzVtWc",
     "title": "Run 10 km",
     "token": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl",
     "tool": "create_goal",

@@ -18,10 +18,12 @@ from actors.domain.refusals import (
     Unauthenticated,
     WeakPassword,
 )
+from transport.asking import DeviceId
 from transport.rest.asking import answer, id_in_path
 from transport.rest.doors import DOORS, IDENTITY, METER
 from transport.rest.routes import Route
 from transport.signin import Caller, Device, Newcomer, SignedIn, SignIn
+from transport.tickets import Ticket, Tickets
 
 MAX_DEVICE: Final = 200
 Password = Annotated[str, private(max_length=1_024)]
@@ -48,6 +50,12 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, private(max_length=200)]
+
+
+class AskTicket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`device_id` is what the socket will say it is."""
+
+    device_id: DeviceId
 
 
 class Devices(msgspec.Struct, frozen=True):
@@ -105,6 +113,11 @@ async def end(request: web.Request) -> None:
     await _signin(request).end(request[IDENTITY], id_in_path(request))
 
 
+async def ticket(request: web.Request, body: AskTicket) -> Ticket:
+    signin = _signin(request)
+    return await Tickets(signin.proving, signin.bearers).issue(request[IDENTITY], body.device_id)
+
+
 def _signin(request: web.Request) -> SignIn:
     return request.app[DOORS].signin
 
@@ -160,5 +173,14 @@ ROUTES: Final = (
         end,
         "Sign out one of one's devices",
         refuses=(NotFound,),
+    ),
+    Route(
+        "POST",
+        "/v1/auth/ticket",
+        "auth.ticket",
+        ticket,
+        "A ticket to connect a socket with, once and soon, in the place of the access token",
+        body=AskTicket,
+        answer=Ticket,
     ),
 )

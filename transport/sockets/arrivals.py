@@ -13,7 +13,7 @@ from actors.ports import Counters, Take
 from actors.questions import Attach, Attached, Events, Missed
 from actors.runtime.envelope import Unavailable
 from transport import wire
-from transport.asking import Session
+from transport.asking import DeviceId, Session
 from transport.sockets.connection import PULL, Connection
 from transport.sockets.doors import SocketDoors
 from transport.sockets.entrance import Entrance
@@ -22,10 +22,12 @@ from transport.sockets.limits import Limits
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The payload of a connect. `log` is the `session.ready.log` that `since` was counted in."""
+    """The payload of a connect. `token` is an access token, or a one-use ticket of `POST /v1/auth/ticket` for this
+    `device_id`; `log` is the `session.ready.log` that `since` was counted in.
+    """
 
     token: Annotated[str, Meta(max_length=8_192)]
-    device_id: Annotated[str, Meta(min_length=1, max_length=100)]
+    device_id: DeviceId
     since: Annotated[int, Meta(ge=0)] | None = None
     log: Annotated[str, Meta(max_length=100)] | None = None
 
@@ -54,7 +56,7 @@ async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace
     if payload is None:
         raise Unauthenticated
     auth = wire.read(Auth, payload)
-    identity = await host.doors.identify(auth.token)
+    identity = await host.doors.identify(auth.token, auth.device_id)
     await _count(host, f"{identity.user_id}/{auth.device_id}")
     session = host.doors.sessions.session(identity.user_id)
     connection = _connection(host, entrance, sid, session)

@@ -1,19 +1,22 @@
 """What the sockets need from the rest of the house."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from actors.domain.rate_limit import Limit
 from actors.ports import MessageRows
-from transport.asking import Identify, Sessions
+from transport.asking import Sessions
 from transport.limits import read_limit
 from transport.sockets.limits import Limits
 from transport.sockets.outbox import LocalOutbox
+from transport.tokens import Identity
 
 CONNECTS: Final = read_limit("connect", "10/min")
+Identify = Callable[[str, str], Awaitable[Identity]]
+"""From what a device shows, an access token or a ticket, and its id to who it is. Raises TokenSpent, Unauthenticated, Revoked."""
 Watch = Callable[[str, Callable[[], None]], Callable[[], None]]
 """Be told once when a login session ends; answers how to stop being told."""
 

@@ -39,6 +39,7 @@ from transport.rest.doors import Doors
 from transport.rest.readiness import Readiness
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
+from transport.tickets import Tickets
 from transport.tokens import Tokens
 
 WORDS = read_words((Path(__file__).parents[4] / "config/common_passwords.txt").read_text())
@@ -90,6 +91,7 @@ class Node:
     client: Client
     bearers: Bearers
     tokens: Tokens
+    tickets: Tickets
 
     async def post(self, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -149,7 +151,7 @@ class House:
             trusted_proxies=(ip_network("127.0.0.0/8"),),
         )
         client: Client = await self.stack.enter_async_context(TestClient(TestServer(app(doors))))
-        return Node(client, bearers, tokens)
+        return Node(client, bearers, tokens, Tickets(signin.proving, bearers))
 
     def _proving(self, sealing: Sealing, secrets: Secrets) -> Proving:
         mailing = Mailing(MongoMails(self.store, sealing), self.clock, "https://app.example", on=True)
