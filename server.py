@@ -157,6 +157,7 @@ def open_doors(
         accounts=storage.accounts,
         logins=storage.logins,
         counters=storage.counters,
+        roles=storage.roles,
         api_keys=storage.api_keys,
         mails=storage.mails,
         proofs=storage.proofs,
@@ -171,6 +172,7 @@ def open_doors(
         readings=_readings(storage, inside),
         details={"models": inside.models.states},
         report=report,
+        say=partial(print, flush=True),
     )
     return doors(settings, behind)
 

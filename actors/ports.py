@@ -9,6 +9,7 @@ import msgspec
 from actors.domain.conversation import Message
 from actors.domain.goals import Goal, Status
 from actors.domain.rate_limit import Limit
+from actors.domain.roles import Role
 from actors.events import Recorded
 
 # ── what apps hold open ──────────────────────────────────────────────────────────────────────────────────────────
@@ -189,6 +190,31 @@ class ApiKeys(Protocol):
         """False when it had been revoked or never was."""
 
 
+class Granted(msgspec.Struct, frozen=True):
+    """A line of the audit: `by` is a user's id, or in words how else it came about."""
+
+    id: str
+    at: datetime
+    by: str
+    whom: str
+    role: Role
+    before: Role
+
+
+class Roles(Protocol):
+    """Every method raises Unavailable."""
+
+    async def of(self, user_id: str) -> Role: ...
+
+    async def any_admin(self) -> bool: ...
+
+    async def grant(self, user_id: str, role: Role, by: str, at: datetime) -> Role | None:
+        """Together with a line of the audit, if it is another; the role before, or None without such an account."""
+
+    async def granted(self, limit: int, last: str | None) -> Sequence[Granted]:
+        """Newest first, after the one with that id."""
+
+
 class LoginSession(msgspec.Struct, frozen=True):
     """One signed-in device. `counter` is the generation of its refresh token; `key` makes the tokens' MACs."""
 
@@ -251,6 +277,9 @@ class Proofs(Protocol):
 
     async def keep(self, digest: str, proof: Proof) -> None:
         """The newest of a kind and subject voids the one before."""
+
+    async def keep_only(self, digest: str, proof: Proof, now: datetime) -> bool:
+        """False, and nothing is kept, while there is a good one of that kind and subject."""
 
     async def find(self, digest: str, now: datetime) -> Proof | None:
         """As long as it is good; it stays so."""

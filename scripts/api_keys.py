@@ -1,27 +1,18 @@
 """API keys of programs: make one, list them, revoke one; straight in the database, beside running nodes."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from pymongo.errors import PyMongoError
 
 from actors.ports import ApiKey
-from config.keys import read_master_key
-from config.settings import SettingsError, read_settings
-from scripts.embedded.run_file import read_run
-from storage.mongo import schema
+from scripts.at_database import Data, ask_database
 from storage.mongo.api_keys import MongoApiKeys
-from storage.mongo.connect import NotAReplicaSet, connected
-from storage.mongo.keys import MongoKeys
-from storage.sealing import Sealing
 from transport.service_keys import SCOPES, new_key
 
 T = TypeVar("T")
-Data = Annotated[Path | None, typer.Option(help="The data directory of `scripts/run`, when that started MongoDB.")]
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
@@ -63,24 +54,7 @@ def _state(key: ApiKey) -> str:
 
 
 def _with_keys(data: Path | None, ask: Callable[[MongoApiKeys], Awaitable[T]]) -> T:
-    async def asked() -> T:
-        settings = read_settings(**({} if data is None else {"data": data}))
-        told = read_run(settings.data.resolve()).get("variables", {})
-        url = settings.mongo_url.get_secret_value() if settings.mongo_url else told.get("LIFEBUDDY_MONGO_URL")
-        if url is None:
-            raise SettingsError("LIFEBUDDY_MONGO_URL: is not set and nothing runs; start scripts/run, then ask again")
-        async with connected(url, database=settings.mongo_database) as database:
-            await schema.prepare(database)
-            sealing = Sealing(MongoKeys(database), {1: read_master_key(settings)})
-            return await ask(MongoApiKeys(database, sealing))
-
-    try:
-        return asyncio.run(asked())
-    except (SettingsError, NotAReplicaSet) as problem:
-        print(problem)
-    except PyMongoError as problem:  # without its text: it holds addresses and users
-        print(f"MongoDB does not answer as it should: {type(problem).__name__}")
-    raise typer.Exit(1)
+    return ask_database(data, lambda database, sealing, _: ask(MongoApiKeys(database, sealing)))
 
 
 if __name__ == "__main__":

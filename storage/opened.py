@@ -19,6 +19,7 @@ from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
 from storage.mongo.projections import MongoProjections
 from storage.mongo.proofs import MongoProofs
+from storage.mongo.roles import MongoRoles
 from storage.redis import connect as redis
 from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
@@ -54,6 +55,7 @@ class Storage:
     heads: MongoHeads
     accounts: MongoAccounts
     logins: MongoLoginSessions
+    roles: MongoRoles
     api_keys: MongoApiKeys
     mails: MongoMails
     proofs: MongoProofs
@@ -85,6 +87,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             heads=MongoHeads(database),
             accounts=MongoAccounts(database, sealing, secrets),
             logins=MongoLoginSessions(database, sealing),
+            roles=MongoRoles(database),
             api_keys=MongoApiKeys(database, sealing),
             mails=MongoMails(database, sealing),
             proofs=MongoProofs(database, sealing, secrets),

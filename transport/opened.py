@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from prometheus_client import CollectorRegistry
 
 from actors.directory import Directory
-from actors.ports import Accounts, ApiKeys, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs
+from actors.ports import Accounts, ApiKeys, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs, Roles
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
@@ -29,6 +29,7 @@ from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
 from transport.rest.gauges import Reading, show
 from transport.rest.readiness import Check, Detail, Readiness
+from transport.roles import Granting
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
 from transport.sockets.doors import SocketDoors
@@ -79,13 +80,16 @@ class Wanted(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behind:
-    """What the doors lead to. `signing_keys` reads the keys as they are now, `common_words` are no pass words."""
+    """What the doors lead to. `signing_keys` reads the keys as they are now, `common_words` are no pass words,
+    `say` tells whoever started the server.
+    """
 
     sessions: Directory
     outbox: LocalOutbox
     accounts: Accounts
     logins: LoginSessions
     counters: Counters
+    roles: Roles
     api_keys: ApiKeys
     mails: Mails
     proofs: Proofs
@@ -100,6 +104,7 @@ class Behind:
     details: Mapping[str, Detail]
     readings: Sequence[Reading]
     report: Report
+    say: Callable[[str], None]
 
 
 @asynccontextmanager
@@ -113,6 +118,7 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway,
         Gateway(_socket_doors(wanted, behind, signin, registry)) as gateway,
     ):
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
+        await _welcome(signin, behind.say)
         application = app(_rest_doors(wanted, behind, signin, readiness, registry))
         gateway.mount(application)
         async with (
@@ -120,6 +126,13 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway,
             listening(application, wanted.host, wanted.port, tls=tls),
         ):
             yield gateway, readiness
+
+
+async def _welcome(signin: SignIn, say: Callable[[str], None]) -> None:
+    """A fresh installation has no administrator: whoever sees what it prints may become it."""
+    token = await Granting(signin).first_token()
+    if token is not None:
+        say(f"first administrator: sign in, then POST /v1/admin/setup with the token {token} (once, within 24 hours)")
 
 
 @asynccontextmanager
@@ -164,6 +177,7 @@ async def _signin(wanted: Wanted, behind: Behind, mailing: Mailing) -> AsyncIter
             bearers=bearers,
             passwords=passwords,
             proving=Proving(behind.proofs, mailing, behind.timers),
+            roles=behind.roles,
             verification=wanted.mail_verification == "on",
             timers=behind.timers,
         )

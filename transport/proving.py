@@ -55,6 +55,12 @@ class Proving:
         await self.proofs.keep(_digest(token), Proof(kind, subject, owner, self.timers.now() + good_for, fields))
         return token
 
+    async def issue_only(self, kind: str, subject: str, owner: str, good_for: timedelta) -> str | None:
+        """The same; None while there is one that is still good."""
+        token, now = secrets.token_urlsafe(_OCTETS), self.timers.now()
+        kept = await self.proofs.keep_only(_digest(token), Proof(kind, subject, owner, now + good_for), now)
+        return token if kept else None
+
     async def look(self, token: str, *kinds: str) -> Proof:
         """What it stands for; it stays good. Raises TokenSpent."""
         return _of_kind(await self.proofs.find(_digest(token), self.timers.now()), kinds)

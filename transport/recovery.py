@@ -14,7 +14,7 @@ from transport.signin import ALIKE, EVEN, Caller, SignIn, check_address
 from transport.tokens import Identity
 
 FRESH: Final = timedelta(minutes=5)
-Scope = Literal["password", "email", "export", "erasure"]
+Scope = Literal["password", "email", "export", "erasure", "roles"]
 """What somebody proves once more who they are for."""
 
 
@@ -130,9 +130,7 @@ class Recovery:
 
     async def _end_all(self, credential: Credential, *, keep: str = "") -> None:
         """The sign-ins of whoever knew the old password, their sockets too, on every node; and a word to the owner."""
-        now = self.signin.timers.now()
-        for session_id in await self.signin.logins.revoke_all(credential.user_id, now, keep=keep):
-            self.signin.bearers.revoked(session_id)
+        await self.signin.end_all(credential.user_id, keep=keep)
         await self._tell("password_changed", credential)
 
     async def _open(self, fields: Mapping[str, str]) -> None:

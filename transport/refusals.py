@@ -8,6 +8,16 @@ class Forbidden(Refused):
     message = "This is not open to you."
 
 
+class NotInRole(Forbidden):
+    code = "forbidden.role"
+    message = "Your role does not open this."
+
+
+class OwnRole(Forbidden):
+    code = "forbidden.own_role"
+    message = "Nobody changes their own role. Please ask another administrator."
+
+
 class MethodNotAllowed(Refused):
     code = "method"
     message = "This can't be asked for in this way."

@@ -26,6 +26,8 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "failed": "Bei uns ging etwas schief. Mit derselben cid noch einmal zu fragen ist gefahrlos.",
         "failed.repeatedly": "Diese Anfrage ist jedes Mal gescheitert und wird nicht mehr versucht.",
         "forbidden": "Das steht dir nicht offen.",
+        "forbidden.own_role": "Niemand ändert die eigene Rolle. Bitte frag jemand anderen aus der Verwaltung.",
+        "forbidden.role": "Das steht deiner Rolle nicht offen.",
         "goal.closed": "Dieses Ziel ist nicht offen.",
         "goal.cycle": "Ein Ziel kann nicht in sich selbst liegen.",
         "goal.depth": "Ziele können höchstens acht Ebenen tief liegen.",

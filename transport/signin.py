@@ -15,7 +15,8 @@ import structlog
 from actors.commands import ChangeMail, OpenAccount
 from actors.domain.profile import Email, Language, Name, Zone
 from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
-from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential, Take
+from actors.domain.roles import Role
+from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.ids import derived, uuid7
 from actors.runtime.journaled import Order
@@ -68,6 +69,7 @@ class SignedIn(msgspec.Struct, frozen=True):
     access_token: str
     expires_in: int
     refresh_token: str
+    role: Role = "user"
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -97,6 +99,7 @@ class SignIn:
     bearers: Bearers
     passwords: Passwords
     proving: Proving
+    roles: Roles
     timers: Timers
     verification: bool = False
     """Whether a mail address must be confirmed before there is an account."""
@@ -168,14 +171,18 @@ class SignIn:
                 raise Revoked
             generation = await self._successor(session, token.generation)
             if generation is not None:
-                return self._signed_in(session, generation)
+                return await self._signed_in(session, generation)
         raise Unavailable
 
     async def logout(self, identity: Identity) -> None:
         await self._end(identity.session_id)
 
     async def logout_all(self, identity: Identity) -> None:
-        for session_id in await self.logins.revoke_all(identity.user_id, self.timers.now()):
+        await self.end_all(identity.user_id)
+
+    async def end_all(self, user_id: str, *, keep: str = "") -> None:
+        """All of a user's sign-ins but the one to keep, their sockets too, on every node."""
+        for session_id in await self.logins.revoke_all(user_id, self.timers.now(), keep=keep):
             self.bearers.revoked(session_id)
 
     async def devices(self, identity: Identity) -> Sequence[Device]:
@@ -278,15 +285,18 @@ class SignIn:
             rotated_at=now,
         )
         await self.logins.add(session)
-        return self._signed_in(session, session.counter)
+        return await self._signed_in(session, session.counter)
 
-    def _signed_in(self, session: LoginSession, generation: int) -> SignedIn:
+    async def _signed_in(self, session: LoginSession, generation: int) -> SignedIn:
+        """The role is read when the session is there: given another one since, its user is signed out."""
+        role = await self.roles.of(session.user_id)
         return SignedIn(
             user_id=session.user_id,
             session_id=session.id,
-            access_token=self.tokens.issue(session.user_id, session.id, generation),
+            access_token=self.tokens.issue(session.user_id, session.id, generation, role),
             expires_in=int(LIFETIME.total_seconds()),
             refresh_token=refresh_token(session.id, generation, session.key),
+            role=role,
         )
 
     async def _end(self, session_id: str) -> None:

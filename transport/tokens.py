@@ -21,6 +21,7 @@ from msgspec import Meta
 
 from actors.commands import Id
 from actors.domain.refusals import Unauthenticated
+from actors.domain.roles import Role
 from actors.runtime.outside import Timers
 
 LIFETIME: Final = timedelta(minutes=10)
@@ -55,12 +56,13 @@ class VerifyingKey(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who a bearer is: a user, on one login session, by a token of that generation."""
+    """Who a bearer is: a user in a role, on one login session, by a token of that generation."""
 
     user_id: str
     session_id: str
     generation: int
     expires_at: datetime
+    role: Role = "user"
 
 
 class _Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +77,7 @@ class _Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amr: Annotated[list[str], Meta(min_length=1)]
     scope: str
     gen: Annotated[int, Meta(ge=1)]
+    role: Role
 
 
 class Tokens:
@@ -97,7 +100,7 @@ class Tokens:
         self._current = keys.current
         self._signing = keys.by_id[keys.current]
 
-    def issue(self, user_id: str, session_id: str, generation: int) -> str:
+    def issue(self, user_id: str, session_id: str, generation: int, role: Role = "user") -> str:
         now = int(self._timers.now().timestamp())
         claims = {
             "iss": self._issuer,
@@ -111,6 +114,7 @@ class Tokens:
             "amr": ["pwd"],
             "scope": "app",
             "gen": generation,
+            "role": role,
         }
         return jwt.encode(claims, self._signing, algorithm="EdDSA", headers={"typ": _TYPE, "kid": self._current})
 
@@ -146,7 +150,7 @@ class Tokens:
             raise Unauthenticated from None
         self._check(claims)
         expires = datetime.fromtimestamp(claims.exp, UTC)
-        return Identity(claims.sub, claims.sid, claims.gen, expires)
+        return Identity(claims.sub, claims.sid, claims.gen, expires, claims.role)
 
     def _key(self, header: Mapping[str, Any]) -> VerifyingKey:
         kid = header.get("kid")

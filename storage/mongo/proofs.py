@@ -8,7 +8,7 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from actors.ports import Proof
-from storage.mongo.connect import Database, kept, reachable
+from storage.mongo.connect import Database, Document, kept, reachable
 from storage.mongo.queries import Query
 from storage.sealing import Sealing, Secrets, Unsealable
 
@@ -36,21 +36,22 @@ class MongoProofs:
         self._secrets = secrets
 
     async def keep(self, digest: str, proof: Proof) -> None:
-        box = await self._sealing.box(proof.owner)
-        identifier = f"{proof.kind}/{self._secrets.blind_index(proof.subject).hex()}"
-        plain = msgspec.msgpack.encode(_Sealed(proof.subject, dict(proof.fields)))
-        document = {
-            "_id": identifier,
-            "digest": digest,
-            "owner": proof.owner,
-            "until": proof.until,
-            "sealed": box.seal(plain, collection=PROOFS, document=identifier, field="sealed"),
-        }
+        document = await self._document(digest, proof)
+        match = {"_id": document["_id"]}
         with reachable():
             try:
-                await self._proofs.replace_one({"_id": identifier}, document, upsert=True)
+                await self._proofs.replace_one(match, document, upsert=True)
             except DuplicateKeyError:  # another was first: now there is one to replace
-                await self._proofs.replace_one({"_id": identifier}, document)
+                await self._proofs.replace_one(match, document)
+
+    async def keep_only(self, digest: str, proof: Proof, now: datetime) -> bool:
+        document = await self._document(digest, proof)
+        with reachable():
+            try:
+                await self._proofs.replace_one({"_id": document["_id"], "until": {"$lte": now}}, document, upsert=True)
+            except DuplicateKeyError:  # there is one, and it is good
+                return False
+        return True
 
     async def find(self, digest: str, now: datetime) -> Proof | None:
         with reachable():
@@ -61,6 +62,13 @@ class MongoProofs:
         with reachable():
             found = await self._proofs.find_one_and_delete(proof_of(digest, now).filter)
         return None if found is None else await self._proof(found)
+
+    async def _document(self, digest: str, proof: Proof) -> Document:
+        box = await self._sealing.box(proof.owner)
+        identifier = f"{proof.kind}/{self._secrets.blind_index(proof.subject).hex()}"
+        plain = msgspec.msgpack.encode(_Sealed(proof.subject, dict(proof.fields)))
+        sealed = box.seal(plain, collection=PROOFS, document=identifier, field="sealed")
+        return {"_id": identifier, "digest": digest, "owner": proof.owner, "until": proof.until, "sealed": sealed}
 
     async def _proof(self, document: Mapping[str, Any]) -> Proof | None:
         box = await self._sealing.box(document["owner"])

@@ -33,7 +33,8 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
     "heads": {"owed": [("owed_at", ASCENDING)], "due": [("due_at", ASCENDING)]},
     "projection_failures": {},
     "keys": {},
-    "credentials": {"user": [("user", ASCENDING)]},
+    "credentials": {"user": [("user", ASCENDING)], "role": [("role", ASCENDING)]},
+    "audit_log": {},
     "login_sessions": {
         "user": [("user", ASCENDING), ("created_at", DESCENDING)],
         "revoked": [("revoked_at", ASCENDING)],
@@ -54,8 +55,14 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
 }
 """The collections and, by name, what they are indexed by beside `_id`."""
 
-SPARSE: Final = {("heads", "owed"), ("heads", "due"), ("login_sessions", "revoked"), ("mails", "done")}
-"""Most addresses owe nothing and most login sessions live: only the others are in these."""
+SPARSE: Final = {
+    ("heads", "owed"),
+    ("heads", "due"),
+    ("login_sessions", "revoked"),
+    ("mails", "done"),
+    ("credentials", "role"),
+}
+"""Most addresses owe nothing, most login sessions live, few people have a role: only the others are in these."""
 
 EXPIRES: Final = {("mails", "done"): 30 * 24 * 3_600, ("proofs", "until"): 0}
 """Seconds after the time in an index when MongoDB removes the document."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 import uuid
 from functools import partial
@@ -83,6 +84,20 @@ async def test_what_moves_elsewhere_in_the_log_refuses_nobody(running: Running) 
         patching = asyncio.create_task(client.ask("PATCH", path, {"title": "Run on"}, If_Match=tag), name="patch")
         await asyncio.gather(*others, patching)
         assert patching.result()[0] == 200
+
+
+# ── the first administrator ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_who_started_the_server_can_make_themselves_its_administrator(running: Running) -> None:
+    (token,) = re.findall(r"first administrator: .* token (\S+) ", running.node.output)
+    async with signed_up(running.node.url) as app:
+        assert (await app.rest("GET", "/v1/admin/audit"))[0] == 403
+        assert (await app.rest("POST", "/v1/admin/setup", {"token": token}))[0] == 204
+        await app.until_closing("auth.revoked")
+        _, app.tokens = await app.rest("POST", "/v1/auth/login", {"email": app.email, "password": PASSWORD})
+        assert (await app.rest("GET", "/v1/admin/audit"))[0] == 200
+        assert (await app.rest("POST", "/v1/admin/setup", {"token": token}))[0] == 410
 
 
 # ── a ticket in the place of a token ─────────────────────────────────────────────────────────────────────────────

@@ -47,7 +47,7 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         before, log = await _mine(ann), await ann.whole_log()
         known = {"session_id": ann.tokens["session_id"], "action_id": action["id"], "message_id": sent["message_id"]}
         for route in CLOSED:
-            if route.places:
+            if route.places and route.role is None:
                 path = route.path.format_map({name: known.get(name, goal["id"]) for name in route.places})
                 body = None if route.body is Nothing else _least(route.body, route.name)
                 status, answer = await eve.rest(route.method, path, body)

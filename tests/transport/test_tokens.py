@@ -52,6 +52,7 @@ def claims(**changed: Any) -> dict[str, Any]:
         "amr": ["pwd"],
         "scope": "app",
         "gen": 1,
+        "role": "user",
     }
     return {name: value for name, value in {**good, **changed}.items() if value is not ...}
 
@@ -138,7 +139,10 @@ FORGED = {
     "a user that is an object": signed(header(), claims(sub={"$ne": ""})),
     "generation 0": signed(header(), claims(gen=0)),
     "another scope": signed(header(), claims(scope="admin")),
-    "one claim more": signed(header(), claims(role="admin")),
+    "one claim more": signed(header(), claims(admin=True)),
+    "a role there is not": signed(header(), claims(role="root")),
+    "two roles": signed(header(), claims(role=["user", "admin"])),
+    "a better role": f"{_HEAD}.{b64(json.dumps(claims(role='admin')).encode())}.{_SIGNATURE}",
     # members said twice: readers differ in which they take
     "alg twice": signed_raw(twice(header(), "alg", "none"), json.dumps(claims()).encode()),
     "kid twice": signed_raw(twice(header(), "kid", "k1"), json.dumps(claims()).encode()),

@@ -10,6 +10,7 @@ from transport.contract import codes
 from transport.contract.codes import Problem
 from transport.contract.examples import ID, example
 from transport.contract.schemas import AT, Schema, Schemas
+from transport.refusals import NotInRole
 from transport.rest.routes import SELECT, Nothing, Route
 
 VERSION: Final = "1.0.0"
@@ -84,6 +85,8 @@ def refusals(route: Route) -> Iterator[type[Refused]]:
     yield from codes.OVER_HTTP
     if route.opens_to != "everyone":
         yield from codes.SIGNED_IN
+    if route.role is not None:
+        yield NotInRole
     if route.method != "GET":
         yield from codes.WRITING
 
@@ -91,9 +94,9 @@ def refusals(route: Route) -> Iterator[type[Refused]]:
 def _security(route: Route) -> list[Schema]:
     match route.opens_to:
         case "user":
-            return [{"bearer": []}]
+            return [{"bearer": [] if route.role is None else [route.role]}]
         case "service":
-            return [{"service": [route.scope]}]
+            return [{"service": [route.scope]}, *([] if route.role is None else [{"bearer": [route.role]}])]
         case "everyone":
             return []
 

@@ -24,9 +24,12 @@ from transport.limits import Meter
 from transport.refusals import Forbidden, MethodNotAllowed, NotAcceptable, Unsupported
 from transport.rest.asking import bearer
 from transport.rest.doors import CID, DOORS, IDENTITY, LANGUAGE, METER, PAGE, TRACE, Doors
+from transport.rest.routes import Route
 from transport.rest.serving import route_of
+from transport.roles import require_role
 from transport.sentences import read_languages
 from transport.service_keys import PREFIX
+from transport.tokens import Identity
 
 log = structlog.get_logger(__name__)
 
@@ -236,22 +239,27 @@ async def identified(request: web.Request, handler: Handler) -> web.StreamRespon
     """`request[IDENTITY]` says who asks. Deny by default: only a route that opens to everyone goes without."""
     route = route_of(request)
     if request.match_info.http_exception is None and (route is None or route.opens_to != "everyone"):
-        token = bearer(request)
-        if route is not None and route.opens_to == "service":
-            await _check_service(request.app[DOORS], token, route.scope or "")
+        token, doors = bearer(request), request.app[DOORS]
+        if route is not None and route.opens_to == "service" and token.startswith(PREFIX):
+            await _check_key(doors, token, route.scope or "")
         else:
-            request[IDENTITY] = await request.app[DOORS].identify(token)
+            request[IDENTITY] = await doors.identify(token)
+            _check_role(request[IDENTITY], route)
     return await handler(request)
 
 
-async def _check_service(doors: Doors, token: str, scope: str) -> None:
-    """An API key with that scope; a person's own token is good for none."""
-    if not token.startswith(PREFIX):
-        await doors.identify(token)
-        raise Forbidden
+async def _check_key(doors: Doors, key: str, scope: str) -> None:
     if doors.keys is None:
         raise Unauthenticated
-    await doors.keys.identify(token, scope)
+    await doors.keys.identify(key, scope)
+
+
+def _check_role(identity: Identity, route: Route | None) -> None:
+    """What opens to programs opens to nobody else, unless it says to whom."""
+    if route is not None and route.role is not None:
+        require_role(identity, route.role)
+    elif route is not None and route.opens_to == "service":
+        raise Forbidden
 
 
 async def keyed(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 
 from actors.commands import PUBLIC
 from actors.domain.refusals import Precondition
+from actors.domain.roles import Role
 from actors.runtime.envelope import Refused
 from transport.contract.promises import PROMISES, with_seq
 from transport.contract.schemas import without
@@ -36,7 +37,7 @@ class Route:
     """`name` is the operation's id; `refuses` what it refuses with beside what any route may. Names in paths are ids.
 
     `query` None: whatever it says is not looked at. `answer` None: 204 without a body. `opens_to` "user" asks for an
-    access token, "service" for an API key with that `scope`. `deprecated` and `sunset` are told in headers.
+    access token, of a person in `role` if there is one, "service" for an API key with that `scope`, or who has the `role`. `deprecated` and `sunset` are told in headers.
     `also` are answers with another status. A `tagged` one has an ETag, and `guarded` ones heed If-Match.
     """
 
@@ -54,6 +55,7 @@ class Route:
     refuses: tuple[type[Refused], ...] = ()
     opens_to: Literal["everyone", "user", "service"] = "user"
     scope: str | None = None
+    role: Role | None = None
     deprecated: date | None = None
     sunset: date | None = None
     also: Mapping[int, Any] = dataclasses.field(default_factory=dict)

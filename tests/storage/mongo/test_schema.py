@@ -16,6 +16,7 @@ from storage.mongo.mails import mails_due
 from storage.mongo.positions import position
 from storage.mongo.proofs import proof_of
 from storage.mongo.queries import INDEXES, LATEST, Query
+from storage.mongo.roles import ADMINS, granted_before
 from storage.mongo.schema import TooNew, prepare
 
 ANN = "session:ann"
@@ -38,6 +39,9 @@ QUERIES = {
     "heads that owe": queries.heads_owing(NOW),
     "heads with something due": queries.heads_due(NOW),
     "API keys": ALL,
+    "administrators": ADMINS,
+    "who was given which role": granted_before(None),
+    "who was given which role before": granted_before("audit-7"),
     "a proof": proof_of("digest-7", NOW),
     "letters that are due": mails_due(NOW),
     "a key": queries.by_id("keys", "ann"),
@@ -55,6 +59,8 @@ async def filled(db: Database) -> None:
             await db[name].insert_one({"_id": f"{name}-{number}", **row})
         await db.event_log.insert_one({"_id": position(address, number), "a": address, "by": "ann", "cid": f"{number}"})
         await db.api_keys.insert_one({"_id": f"key-{number}", "created_at": NOW})
+        await db.audit_log.insert_one({"_id": f"audit-{number}"})
+        await db.credentials.insert_one({"_id": f"mail-{number}", **({} if number % 40 else {"role": "admin"})})
         await db.proofs.insert_one({"_id": f"proof-{number}", "digest": f"digest-{number}", "until": LATEST})
         await db.mails.insert_one(
             {"_id": f"mail-{number}", "state": "waiting" if number % 5 else "sent", "not_before": NOW}

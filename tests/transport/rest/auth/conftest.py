@@ -24,6 +24,7 @@ from storage.mongo.keys import MongoKeys
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
 from storage.mongo.proofs import MongoProofs
+from storage.mongo.roles import MongoRoles
 from storage.redis.connect import connected as redis_connected
 from storage.redis.counters import RedisCounters, counters
 from storage.sealing import Sealing, Secrets
@@ -37,6 +38,7 @@ from transport.proving import Proving
 from transport.rest.app import app
 from transport.rest.doors import Doors
 from transport.rest.readiness import Readiness
+from transport.roles import Granting
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
 from transport.tickets import Tickets
@@ -92,6 +94,7 @@ class Node:
     bearers: Bearers
     tokens: Tokens
     tickets: Tickets
+    granting: Granting
 
     async def post(self, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -101,6 +104,10 @@ class Node:
     async def get(self, path: str, token: str) -> tuple[int, Any]:
         async with self.client.get(path, headers={"Authorization": f"Bearer {token}"}) as response:
             return response.status, await response.json()
+
+    async def put(self, path: str, body: Any, token: str) -> tuple[int, Any]:
+        async with self.client.put(path, json=body, headers={"Authorization": f"Bearer {token}"}) as response:
+            return response.status, await response.json() if response.content_length else None
 
     async def delete(self, path: str, token: str) -> tuple[int, Any]:
         async with self.client.delete(path, headers={"Authorization": f"Bearer {token}"}) as response:
@@ -132,6 +139,7 @@ class House:
             sessions=self.sessions,
             tokens=tokens,
             bearers=bearers,
+            roles=MongoRoles(self.store),
             proving=self._proving(sealing, secrets),
             verification=self.verification,
             passwords=await self.stack.enter_async_context(Passwords(words=WORDS)),
@@ -151,7 +159,7 @@ class House:
             trusted_proxies=(ip_network("127.0.0.0/8"),),
         )
         client: Client = await self.stack.enter_async_context(TestClient(TestServer(app(doors))))
-        return Node(client, bearers, tokens, Tickets(signin.proving, bearers))
+        return Node(client, bearers, tokens, Tickets(signin.proving, bearers), Granting(signin))
 
     def _proving(self, sealing: Sealing, secrets: Secrets) -> Proving:
         mailing = Mailing(MongoMails(self.store, sealing), self.clock, "https://app.example", on=True)

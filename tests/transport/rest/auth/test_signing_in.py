@@ -17,7 +17,7 @@ from tests.transport.rest.auth.conftest import ANN, LOGIN, PASSWORD, House, Node
 
 
 async def test_registering_opens_the_account_and_signs_in(node: Node, house: House, ann: dict[str, Any]) -> None:
-    assert set(ann) == {"user_id", "session_id", "access_token", "expires_in", "refresh_token"}
+    assert set(ann) == {"user_id", "session_id", "access_token", "expires_in", "refresh_token", "role"}
     assert ann["expires_in"] == 600
     user_id = ann["user_id"]
     assert house.sessions.opened == {user_id: OpenAccount(user_id, "ann@example.org", "Ann", "Europe/Berlin", "de")}
