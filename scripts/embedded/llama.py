@@ -20,8 +20,11 @@ class Llama(Child):
         self.file = file
         self.port = port
         self.model = name
+        self.slots = directory / "slots"
         self._key = kept_secret(directory / "key")
         told = {
+            "LLAMA_SLOTS": f"{self.slots}/",
+            "OMP_WAIT_POLICY": "passive",  # threads that spin for each other starve everything else on a small machine
             "LLAMA_FILE": str(file.resolve()),
             "LLAMA_NAME": self.model,
             "LLAMA_PORT": str(port),
@@ -41,6 +44,7 @@ class Llama(Child):
         }
 
     async def start_again(self) -> None:
+        self.slots.mkdir(parents=True, exist_ok=True)
         self.start()
         await self.until(self.answers, READY_WITHIN)
 

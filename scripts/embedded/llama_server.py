@@ -23,13 +23,15 @@ def parameters(environment: dict[str, str]) -> xllamacpp.CommonParams:
     wanted.cors_origins = ""
     wanted.ui = False
     wanted.endpoint_slots = False
+    wanted.slot_save_path = environment["LLAMA_SLOTS"]
     wanted.n_ctx = CONTEXT
     wanted.n_parallel = SLOTS
     wanted.n_batch = wanted.n_ubatch = PIECE
     wanted.n_cache_reuse = 32
     wanted.cache_ram_mib = KEPT
-    wanted.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
-    wanted.cpuparams_batch.n_threads = wanted.cpuparams.n_threads
+    cores = os.cpu_count() or 2
+    wanted.cpuparams.n_threads = max(1, cores // 2)  # writing waits for memory: on two cores a second thread only takes
+    wanted.cpuparams_batch.n_threads = cores  # reading computes: twice as fast on two
     return wanted
 
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 from openai import AsyncOpenAI, AuthenticationError
 from rich.progress import Progress
 
+from scripts.embedded.ai.warm import COACH
 from scripts.embedded.local_ai import LocalAI, Screen, local_ai
 from scripts.embedded.ports import held_port
 from tests.embedded.ai.package_index import pip_variables
@@ -54,6 +55,12 @@ async def test_a_file_of_one_s_own_answers_and_what_cannot_be_fetched_says_so(se
         )
         chunks = [chunk async for chunk in stream]
     assert chunks[-1].choices[0].finish_reason in {"length", "stop"}
+    async with client(served, served.variables["LIFEBUDDY_OPENAI_API_KEY"]) as openai:
+        told: list[Any] = [{"role": "system", "content": COACH.read_text()}, {"role": "user", "content": "hello"}]
+        first = await openai.chat.completions.create(model="any", messages=told, max_tokens=1)
+    assert first.usage is not None
+    assert first.usage.prompt_tokens_details is not None
+    assert (first.usage.prompt_tokens_details.cached_tokens or 0) > 1000, "ready says that the coach's prompt is read"
     async with client(served, "guessed") as openai:
         with pytest.raises(AuthenticationError):
             await openai.models.list()

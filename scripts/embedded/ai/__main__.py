@@ -4,60 +4,54 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import cast
 
 import aiohttp
-import structlog
 
-from actors.work.tools import TOOLS
 from scripts.embedded import llama
 from scripts.embedded.ai import embeddings
-from scripts.embedded.ai.backend import Backend, BusyError
+from scripts.embedded.ai.backend import Backend
 from scripts.embedded.ai.catalogue import Size, of_size
 from scripts.embedded.ai.chat import NAME
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models, models
 from scripts.embedded.ai.ollama import Running
+from scripts.embedded.ai.warm import Kept, warm
 from scripts.embedded.child import StartError
-from transport.providers.openai_chunks import pack_tool
 
 WHOLE = aiohttp.ClientTimeout(total=600, connect=5)
-COACH = Path(__file__).parents[3] / "config" / "prompts" / "coach.md"
-
-log = structlog.get_logger(__name__)
 
 
 async def serve_chat(front: Front, coming: Models, http: aiohttp.ClientSession, directory: Path) -> None:
-    """Waits for the model, then serves it until cancelled."""
+    """Waits for the model, then serves it until cancelled; ready is told once the constant beginnings are read."""
     source = await coming.chat()
-    async with AsyncExitStack() as stack:
-        if isinstance(source, Running):
-            front.backend = Backend(source.url, source.model, {}, http)
-        elif not llama.is_installed():
-            coming.failed("chat", "xllamacpp is not installed: start with scripts/run")
-            return
-        else:
-            try:
-                server = await stack.enter_async_context(llama.llama_server(source, directory / "llama", NAME))
-            except StartError as problem:
-                coming.failed("chat", str(problem))
-                return
-            key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
-            front.backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http)
-        coming.ready("chat")
-        await warm(front.backend)
-        await asyncio.Event().wait()
-
-
-async def warm(backend: Backend) -> None:
-    """The coach's instructions and tools are the same for everyone: they are read before the first person asks."""
     try:
-        await backend.warm(COACH.read_text(), [pack_tool(tool) for tool in TOOLS])
-    except (aiohttp.ClientError, BusyError, LookupError, ValueError) as problem:
-        log.warning("warm.failed", problem=type(problem).__name__)
+        async with opened(source, http, directory / "llama") as (backend, kept):
+            await warm(backend, kept)
+            front.backend = backend
+            coming.ready("chat")
+            await asyncio.Event().wait()
+    except StartError as problem:
+        coming.failed("chat", str(problem))
+
+
+@asynccontextmanager
+async def opened(
+    source: Path | Running, http: aiohttp.ClientSession, directory: Path
+) -> AsyncIterator[tuple[Backend, Kept | None]]:
+    """A server that has the model, and what it has read before where it is our own. Raises StartError."""
+    if isinstance(source, Running):
+        yield Backend(source.url, source.model, {}, http), None
+        return
+    if not llama.is_installed():
+        raise StartError("xllamacpp is not installed: start with scripts/run")
+    async with llama.llama_server(source, directory, NAME) as server:
+        key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
+        backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http)
+        yield backend, Kept(backend, source, server.slots)
 
 
 async def serve_embeddings(front: Front, coming: Models) -> None:

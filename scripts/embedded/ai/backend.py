@@ -1,10 +1,11 @@
 """The server that has the model: one generation at a time, few may wait, and the router's pass beside the chat's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, Literal
 
 import aiohttp
 import msgspec
@@ -70,17 +71,27 @@ class Backend:
             log.warning("router.failed", problem=type(problem).__name__)
             return None
 
-    async def warm(self, system: str, tools: Sequence[dict[str, Any]]) -> None:
-        """Has the constant beginnings read before anyone waits for them."""
-        first = {"model": self.model, "messages": [{"role": "system", "content": system}], "max_tokens": 1}
-        async with self.turn(), self.completion(first | {"id_slot": 0, "cache_prompt": True}) as answer:
-            await answer.read()
-        async with self.turn():
-            await self._routed(Router(tools), WARM)
+    async def read(self, request: dict[str, Any]) -> bytes:
+        """Raises ClientResponseError for anything but an answer."""
+        async with self.completion(request) as answer:
+            answer.raise_for_status()
+            return await answer.read()
+
+    async def slot(self, slot: int, action: Literal["save", "restore"], file: str) -> bool:
+        """Whether what a slot has read was written to a file, or taken from one; only llama.cpp's server can."""
+        url = f"{self._url.removesuffix('/v1')}/slots/{slot}"
+        asked = self._http.post(url, params={"action": action}, json={"filename": file}, headers=self._headers)
+        async with asked as answer:
+            return answer.status == HTTPStatus.OK
 
     async def _routed(self, router: Router, asked: Asked) -> str:
+        told = msgspec.json.decode(await self.read(self.question(router, asked)))
+        return str(told["choices"][0]["message"]["content"])
+
+    def question(self, router: Router, asked: Asked) -> dict[str, Any]:
+        """The router's request: what may be answered is constrained by a schema."""
         shape = {"name": "call", "strict": True, "schema": router.schema(asked)}
-        request = {
+        return {
             "model": self.model,
             "messages": router.prompt(asked),
             "max_tokens": ROUTER_TOKENS,
@@ -89,7 +100,3 @@ class Backend:
             "id_slot": 1,
             "cache_prompt": True,
         }
-        async with self.completion(request) as answer:
-            answer.raise_for_status()
-            told = msgspec.json.decode(await answer.read())
-        return str(told["choices"][0]["message"]["content"])
