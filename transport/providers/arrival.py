@@ -15,6 +15,8 @@ WATCHED: Final = 1.0
 """Seconds between two looks while something is on its way."""
 SETTLED: Final = 30.0
 PATIENCE: Final = 2.0
+EXPECTED: Final = 60
+"""Looks in vain before a server that was never heard is missed: it comes up after us, and may be installed first."""
 ON_ITS_WAY: Final = frozenset({"waiting", "fetching", "checking", "loading"})
 
 State = Literal["waiting", "fetching", "checking", "loading", "ready", "failed", "declined"]
@@ -41,7 +43,8 @@ class Arrival:
     def __init__(self, url: str) -> None:
         self._url = url
         self._parts: Mapping[str, Part] = {CHAT: Part("waiting")}
-        self._silent = False
+        self._missed = 0
+        self._heard = False
 
     @property
     def missing(self) -> str | None:
@@ -71,11 +74,11 @@ class Arrival:
             async with http.get(self._url) as answer:
                 parts = msgspec.json.decode(await answer.read(), type=_Status).parts
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
-            if not self._silent:
+            self._missed += 1
+            if self._missed == (1 if self._heard else EXPECTED):
                 log.warning("models.silent", error=type(error).__name__)
-            self._silent = True
             return None
-        self._silent = False
+        self._missed, self._heard = 0, True
         return parts if CHAT in parts else None
 
     def _take(self, found: Mapping[str, Part], tell: Tell, came: Callable[[], None]) -> None:

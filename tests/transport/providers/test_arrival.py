@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
+import structlog
 
 from actors.ports import ModelFailed
 from actors.runtime.owned import owned
@@ -83,6 +84,24 @@ async def test_what_is_no_status_changes_nothing_and_what_never_comes_is_out_of_
     models = Models({USUAL: OpenAIChat(server.url, "k", "m")}, 1.0, coming)
     with pytest.raises(ModelFailed, match=r"model\.failed"):
         await models.check()
+
+
+async def test_a_server_that_comes_up_later_is_missed_once_and_not_at_once(
+    server: ScriptedModel, watched: tuple[Arrival, Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, seen = watched
+    monkeypatch.setattr(arrival, "EXPECTED", 10)
+    with structlog.testing.capture_logs() as logs:
+        late = Arrival("http://127.0.0.1:1/healthz")
+        async with owned(late.watch(seen.tell, seen.model_came), "late", lambda *_: None):
+            await asyncio.sleep(0.06)
+            assert logs == []
+            await asyncio.sleep(0.4)
+        assert [one["event"] for one in logs] == ["models.silent"]
+        await seen.until(part="chat", state="waiting")
+        server.parts = {"chat": {"state": "dancing"}}
+        await asyncio.sleep(0.2)
+    assert [one["event"] for one in logs] == ["models.silent"] * 2, "what was heard is missed at once"
 
 
 async def test_while_it_is_on_its_way_the_model_is_not_even_asked() -> None:
