@@ -1,9 +1,9 @@
 """A message with its return address and trace; and what the runtime itself refuses."""
 
-import asyncio
+import math
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -67,15 +67,27 @@ class Poisoned(Refused):
     message = "This request failed every time it was tried and is not tried again."
 
 
+class Reply(Protocol):
+    """Who waits for an answer: a future, or whoever can take one without waiting. It is told once, and never raises."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: Any, /) -> None: ...
+
+    def set_exception(self, exception: Refused, /) -> None: ...
+
+
 class Envelope(msgspec.Struct):
     """One message on its way to an actor; no `reply` means nobody waits for the answer.
 
+    `until` is the time of this loop at which the asker waits no more: whoever made the envelope has it `expire` then.
     `begun` is set when the actor starts on it: until then a time-out has had no effect.
     """
 
     message: Any
-    reply: asyncio.Future[Any] | None = None
+    reply: Reply | None = None
     trace: str | None = None
+    until: float = math.inf
     begun: bool = False
 
     def answer(self, answer: Any) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.runtime.envelope import Envelope, trace_id
+from actors.runtime.envelope import Envelope, Reply, trace_id
 
 
 class Ref:
@@ -27,11 +27,17 @@ class Ref:
         """
         loop = asyncio.get_running_loop()
         reply = loop.create_future()
-        envelope = Envelope(message, reply, trace or trace_id.get())
-        self._deliver(envelope)
-        timer = loop.call_later(timeout, envelope.expire)
+        envelope = self.request(message, reply, timeout=timeout, trace=trace)
+        timer = loop.call_at(envelope.until, envelope.expire)
         try:
             return await reply
         finally:
             timer.cancel()
             del envelope, reply  # a refusal's traceback holds this frame: without them there is no cycle
+
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+        """Ask without waiting: `reply` is told what `ask` would answer or raise. The caller has it expire in time."""
+        until = asyncio.get_running_loop().time() + timeout
+        envelope = Envelope(message, reply, trace or trace_id.get(), until)
+        self._deliver(envelope)
+        return envelope

@@ -29,7 +29,7 @@ from actors.questions import (
     ShowProfile,
     TakeOps,
 )
-from actors.runtime.envelope import CidConflict
+from actors.runtime.envelope import CidConflict, Crashed, Envelope, Refused, Reply
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
 from transport.signin import Caller, SignedIn, SignIn
@@ -90,6 +90,20 @@ class ScriptedSession:
         if self.before is not None:
             await self.before(message)
         return self._answer(message)
+
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+        """In a step of its own, as an actor's; a bug of the script is told as a crash."""
+        asking = asyncio.create_task(self.ask(message, timeout=timeout, trace=trace), name="request")
+
+        def done(task: asyncio.Task[Any]) -> None:
+            error = None if reply.done() else task.exception()
+            if error is not None:
+                reply.set_exception(error if isinstance(error, Refused) else Crashed(effect="unknown"))
+            elif not reply.done():
+                reply.set_result(task.result())
+
+        asking.add_done_callback(done)
+        return Envelope(message, reply, trace, asyncio.get_running_loop().time() + timeout)
 
     def _answer(self, message: Any) -> Any:
         match message:

@@ -20,7 +20,7 @@ _library: Final = logging.getLogger("aiohttp.server")
 
 def app(doors: Doors) -> web.Application:
     """An application that serves the table of routes, and caught mail where there is a catcher. Sockets add their own routes to it."""
-    application = web.Application(middlewares=chain(doors), client_max_size=doors.limits.body)
+    application = web.Application(middlewares=[chain(doors)], client_max_size=doors.limits.body)
     application[DOORS] = doors
     mount(application, ROUTES if doors.caught_mail is None else (*ROUTES, *dev.ROUTES))
     return application

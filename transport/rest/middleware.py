@@ -5,6 +5,7 @@ import math
 import re
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -51,29 +52,28 @@ _NONE: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
 _BY_STATUS: Final[dict[int, type[Refused]]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge, 415: Unsupported}
 
 
-def chain(doors: Doors) -> list[Middleware]:
-    """The steps, outermost first; doors of their own (sockets) go past all of them."""
+def chain(doors: Doors) -> Middleware:
+    """All steps as one, outermost first; doors of their own (sockets) go past them, and hold no frame of theirs."""
     steps = [_measured(doors), answered, origin_checked, limited, identified, keyed]
-    return [_past_own_doors(step, doors.own_doors) for step in steps]
+
+    @web.middleware
+    async def stepwise(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if template_of(request) in doors.own_doors:
+            response = await handler(request)
+            if not response.prepared:
+                _harden(response, request)
+            return response
+        for step in reversed(steps):
+            handler = partial(step, handler=handler)
+        return await handler(request)
+
+    return stepwise
 
 
 def template_of(request: web.Request) -> str:
     """The route's template, never the path itself: ids of people stand in paths."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unknown"
-
-
-def _past_own_doors(step: Middleware, own_doors: frozenset[str]) -> Middleware:
-    @web.middleware
-    async def aside(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if template_of(request) not in own_doors:
-            return await step(request, handler)
-        response = await handler(request)
-        if not response.prepared:
-            _harden(response, request)
-        return response
-
-    return aside
 
 
 def _measured(doors: Doors) -> Middleware:

@@ -13,6 +13,7 @@ from actors.questions import Events, Missed
 from actors.runtime.journaled import Accepted, Order
 from transport import ops, wire
 from transport.sockets.doors import SocketDoors
+from transport.sockets.limits import Limits
 
 
 class Sync(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,38 +28,55 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One command as it came: who sent it, what it is called, its body, and how many bytes its frame had."""
+    """One command as it came: who sent it, what it is called, its body, how many bytes its frame had."""
 
     user_id: str
     name: str
     body: Any
     size: int
+    wants_ack: bool
     trace: str
 
 
 Answer = Callable[[SocketDoors, Asked], Awaitable[dict[str, Any]]]
+Render = Callable[[Any], dict[str, Any]]
+Question = tuple[Any, Render]
+"""One message to the user's session, and what makes the ack of its answer."""
 
 
 async def carry_out(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     """The ack `{ok: true, seq, …}`. Raises what it is refused with."""
+    question = one_question(doors.limits, asked)
+    if question is None:
+        return {"ok": True, **await SEVERAL[asked.name](doors, asked)}
+    message, render = question
+    session = doors.sessions.session(asked.user_id)
+    return render(await session.ask(message, timeout=doors.limits.ask, trace=asked.trace))
+
+
+def one_question(limits: Limits, asked: Asked) -> Question | None:
+    """What the session is to be asked; None when there is more to it. Raises what the command is refused with."""
     if asked.name not in NAMES:
         raise UnknownCommand
-    if asked.size > (doors.limits.ops if asked.name == "ops" else doors.limits.command):
+    if asked.size > (limits.ops if asked.name == "ops" else limits.command):
         raise TooLarge
-    return {"ok": True, **await QUESTIONS.get(asked.name, _command)(doors, asked)}
-
-
-async def _command(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
+    if asked.name in SEVERAL:
+        return None
+    if asked.name == "sync":
+        sync = wire.read(Sync, asked.body)
+        return Missed(sync.since, sync.limit), _missed
     cid, command = wire.read_command(asked.name, asked.body)
-    accepted: Accepted = await _ask(doors, asked, Order(asked.user_id, cid, command))
-    return {**wire.pack(accepted.answer), "seq": accepted.seq}
+    return Order(asked.user_id, cid, command), _accepted
 
 
-async def _sync(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
+def _accepted(accepted: Accepted) -> dict[str, Any]:
+    return {"ok": True, **wire.pack(accepted.answer), "seq": accepted.seq}
+
+
+def _missed(missed: Events) -> dict[str, Any]:
     """`{events, seq, more}`."""
-    sync = wire.read(Sync, asked.body)
-    missed: Events = await _ask(doors, asked, Missed(sync.since, sync.limit))
-    return {"events": [wire.pack_event(one) for one in missed.events], "seq": missed.seq, "more": missed.more}
+    events = [wire.pack_event(one) for one in missed.events]
+    return {"ok": True, "events": events, "seq": missed.seq, "more": missed.more}
 
 
 async def _history(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
@@ -79,11 +97,7 @@ async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     return packed
 
 
-async def _ask(doors: SocketDoors, asked: Asked, message: Any) -> Any:
-    session = doors.sessions.session(asked.user_id)
-    return await session.ask(message, timeout=doors.limits.ask, trace=asked.trace)
-
-
-QUESTIONS: Final[Mapping[str, Answer]] = {"sync": _sync, "chat.history": _history, "ops": _ops}
-NAMES: Final = frozenset(PUBLIC) | frozenset(QUESTIONS)
+SEVERAL: Final[Mapping[str, Answer]] = {"chat.history": _history, "ops": _ops}
+"""What takes more than one question to the session."""
+NAMES: Final = frozenset(PUBLIC) | frozenset(SEVERAL) | {"sync"}
 """Whatever may be sent. Nothing else is dispatched."""

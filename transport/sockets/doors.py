@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final, Protocol
 
 from prometheus_client import CollectorRegistry
 
 from actors.domain.rate_limit import Limit
 from actors.ports import MessageRows
-from transport.asking import Sessions
+from actors.runtime.envelope import Envelope, Reply
+from transport import asking
 from transport.limits import read_limit
 from transport.sockets.limits import Limits
 from transport.sockets.outbox import LocalOutbox
@@ -17,6 +18,21 @@ from transport.tokens import Identity
 CONNECTS: Final = read_limit("connect", "10/min")
 Identify = Callable[[str, str], Awaitable[Identity]]
 """From what a device shows, an access token or a ticket, and its id to who it is. Raises TokenSpent, Unauthenticated, Revoked."""
+
+
+class Session(asking.Session, Protocol):
+    """One that can also be asked without waiting."""
+
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+        """`reply` is told what `ask` would answer or raise, `TimedOut` by whoever has it expire."""
+
+
+class Sessions(Protocol):
+    """The directory: user → session."""
+
+    def session(self, user_id: str) -> Session: ...
+
+
 Watch = Callable[[str, Callable[[], None]], Callable[[], None]]
 """Be told once when a login session ends; answers how to stop being told."""
 

@@ -8,7 +8,7 @@ more and close without their code.
 import asyncio
 import binascii
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import socketio
 import structlog
@@ -16,6 +16,7 @@ from aiohttp import web
 from engineio import packet
 from engineio.exceptions import SocketIsClosedError
 
+from transport.sockets.inlet import Response
 from transport.sockets.straight import ABORT_AFTER, Straight
 
 log = structlog.get_logger(__name__)
@@ -26,8 +27,16 @@ _UPGRADING: Final = ("2probe", "5")
 
 Lost = Callable[[str], None]
 """Is told which seam no longer fits."""
-Take = Callable[[str, str | bytes, Straight], Awaitable[bool]]
-"""`(Engine.IO sid, payload of a message, where to write)`: whether it was a command, and has been answered."""
+
+
+class Commands(Protocol):
+    """Whoever answers the commands among the messages."""
+
+    async def take(self, engine_sid: str, payload: str | bytes, straight: Straight) -> bool:
+        """Whether the payload of a message was a command, and has been answered."""
+
+    def short(self, engine_sid: str, straight: Straight, done: Callable[[], None]) -> Callable[[object], bool]:
+        """What takes a whole frame without waiting, when it can, and calls `done` once it is answered."""
 
 
 class Sockets(dict[str, "WebSocket"]):
@@ -38,14 +47,19 @@ class WebSocket:
     """The driver python-engineio asks for: called with the request, then `wait`, `send`, `close`."""
 
     def __init__(
-        self, handler: Callable[["WebSocket"], Awaitable[None]], limit: int, opened: Sockets, take: Take, lost: Lost
+        self,
+        handler: Callable[["WebSocket"], Awaitable[None]],
+        limit: int,
+        opened: Sockets,
+        commands: Commands,
+        lost: Lost,
     ) -> None:
         self._handler = handler
         self._socket: Any = handler.__self__  # type: ignore[attr-defined] # a bound method of engineio's socket
         self._opened = opened
-        self._take = take
+        self._commands = commands
         self._lost = lost
-        self._response = web.WebSocketResponse(compress=False, max_msg_size=limit, timeout=ABORT_AFTER)
+        self._response = Response(compress=False, max_msg_size=limit, timeout=ABORT_AFTER)
         self._transport: asyncio.Transport | None = None
         self._begun = 0
 
@@ -117,13 +131,23 @@ class WebSocket:
         return bool(socket.upgraded) and not socket.closed
 
     async def _read(self, straight: Straight) -> None:
-        """Frame by frame until one side is gone."""
-        socket = self._socket
+        """Frame by frame until one side is gone; what the inlet took never comes here."""
+        socket, commands, inlet = self._socket, self._commands, self._response.inlet
+        if inlet is None:
+            self._lost("inlet")
+        else:
+            inlet.take = commands.short(socket.sid, straight, inlet.settle)
         try:
             while True:
+                if inlet is not None:
+                    inlet.listen()
                 frame = await self.wait()
+                if inlet is not None:
+                    await inlet.turn()
                 payload = frame[1:] if isinstance(frame, str) and frame[0] == "4" else frame
-                if (payload is frame and isinstance(frame, str)) or not await self._take(socket.sid, payload, straight):
+                if (payload is frame and isinstance(frame, str)) or not await commands.take(
+                    socket.sid, payload, straight
+                ):
                     await socket.receive(packet.Packet(encoded_packet=frame))
         except (OSError, SocketIsClosedError):
             return
@@ -142,7 +166,7 @@ def readable(text: str) -> str:
     return UNREADABLE
 
 
-def fit(server: socketio.AsyncServer, take: Take, lost: Lost) -> Sockets | None:
+def fit(server: socketio.AsyncServer, commands: Commands, lost: Lost) -> Sockets | None:
     """Put the driver into a server; None when the seam no longer fits and the stock one stays."""
     opened = Sockets()
     drivers = table_of(server)
@@ -151,7 +175,7 @@ def fit(server: socketio.AsyncServer, take: Take, lost: Lost) -> Sockets | None:
         return None
 
     def driver(handler: Callable[[WebSocket], Awaitable[None]], engine: Any) -> WebSocket:
-        return WebSocket(handler, engine.max_http_buffer_size, opened, take, lost)
+        return WebSocket(handler, engine.max_http_buffer_size, opened, commands, lost)
 
     server.eio._async = {**drivers, "websocket": driver}  # noqa: SLF001 - the seam
     return opened

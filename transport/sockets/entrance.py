@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -12,7 +14,7 @@ from socketio import packet
 from transport.sockets.doors import SocketDoors
 from transport.sockets.driver import fit, readable
 from transport.sockets.line import Line, let_go
-from transport.sockets.packets import COMMAND, UNREADABLE, Kind
+from transport.sockets.packets import COMMAND, UNREADABLE, Kind, Words
 from transport.sockets.straight import Straight, framed
 
 _SEPARATOR: Final = "\x1e"
@@ -30,7 +32,10 @@ class Guard(Protocol):
 
     async def connect(self, entrance: "Entrance", sid: str, environ: dict[str, Any], auth: object) -> None: ...
 
-    async def command(self, sid: str, words: tuple[Any, ...]) -> dict[str, Any] | None: ...
+    async def command(self, sid: str, words: Words) -> dict[str, Any]: ...
+
+    def short(self, sid: str, words: Words, answered: Callable[[dict[str, Any]], None]) -> bool:
+        """Take a command without waiting for its answer; False when it needs the long way."""
 
     def unreadable(self, sid: str) -> None: ...
 
@@ -66,7 +71,7 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
             engineio_logger=_silent,
         )
         self.io.register_namespace(self)
-        self._opened = fit(self.io, self.take, guard.lost)
+        self._opened = fit(self.io, self, guard.lost)
 
     def line(self, sid: str) -> Line:
         """The connection beneath a Socket.IO sid, or beneath an Engine.IO one that joined nothing."""
@@ -88,15 +93,33 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         return None
 
     async def take(self, engine_sid: str, payload: str | bytes, straight: Straight) -> bool:
-        """A command on its short way: what python-socketio would do for it, without its dispatch."""
+        """A command on its long way: what python-socketio would do for it, without its dispatch."""
         incoming = self.kind(encoded_packet=payload)
         sid = self.io.manager.sid_from_eio_sid(engine_sid, "/")
         if sid is None or incoming.packet_type != packet.EVENT or incoming.data[0] != COMMAND:
             return False
         answer = await self._guard.command(sid, incoming.data[1:])
         if incoming.id is not None:
-            straight.write(framed(self.kind(packet.ACK, data=[answer], id=incoming.id, namespace="/").encode()))
+            straight.write(framed(self.kind.ack(incoming.id, answer)))
         return True
+
+    def short(self, engine_sid: str, straight: Straight, done: Callable[[], None]) -> Callable[[object], bool]:
+        """The short way of one WebSocket: whether a frame was a command, whose ack is written as soon as it is known."""
+        return partial(self._short, engine_sid, straight, done)
+
+    def _short(self, engine_sid: str, straight: Straight, done: Callable[[], None], frame: object) -> bool:
+        plain = None if straight.qsize() else self.kind.command(frame)
+        sid = None if plain is None else self.io.manager.sid_from_eio_sid(engine_sid, "/")
+        if plain is None or sid is None:
+            return False
+        ack, words = plain
+
+        def answered(answer: dict[str, Any]) -> None:
+            if ack is not None:
+                straight.write(framed(self.kind.ack(ack, answer)))
+            done()
+
+        return self._guard.short(sid, words, answered)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The aiohttp handler of the path."""

@@ -21,12 +21,13 @@ from transport.limits import HereCounters
 from transport.refusals import NotJoined, Unreadable
 from transport.sentences import read_languages, sentence
 from transport.sockets.arrivals import admit
-from transport.sockets.commands import NAMES, Asked, carry_out
+from transport.sockets.commands import NAMES, Asked, carry_out, one_question
 from transport.sockets.connection import Connection
 from transport.sockets.doors import SocketDoors
 from transport.sockets.entrance import Entrance
 from transport.sockets.frames import Frame
-from transport.sockets.packets import JsonPacket, MsgpackPacket
+from transport.sockets.packets import JsonPacket, MsgpackPacket, Words
+from transport.sockets.short import Deadlines, Waiting
 from transport.sockets.upkeep import renew_for_ever, sweep_for_ever
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class Gateway:
         self.outbox = doors.outbox
         self.draining = False
         self.arrived: Counters = HereCounters()
+        self.deadlines = Deadlines()
         self._lost = Counter(
             "socket_seams_lost", "Times a library's own slower way was taken", ["seam"], registry=doors.registry
         )
@@ -109,32 +111,48 @@ class Gateway:
 
     # ── taking commands ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def command(self, sid: str, words: tuple[Any, ...]) -> dict[str, Any] | None:
-        """The ack of `(name, body, size, wants_ack)`; a refusal nobody waits for is told as `session.error`."""
-        name, body, size, wants_ack = words
-        trace = problems.new_trace()
+    async def command(self, sid: str, words: Words) -> dict[str, Any]:
+        """The ack; a refusal nobody waits for is told as `session.error`."""
         connection = self._by_sid.get(sid)
         if connection is None:
-            return problems.ack(NotJoined(), trace)
+            return problems.ack(NotJoined(), problems.new_trace())
         await self._take_breath(connection)
-        answer = await self._answer(connection, Asked(connection.user_id, name, body, size, trace))
-        if not answer["ok"] and not wants_ack:
-            connection.tell(Frame("session.error", answer["error"]))
-        return answer
-
-    async def _answer(self, connection: Connection, asked: Asked) -> dict[str, Any]:
-        label = asked.name if asked.name in NAMES else "unknown"
+        asked = Asked(connection.user_id, *words, problems.new_trace())
         try:
             if connection.closing:
                 raise Unavailable  # noqa: TRY301 - one place turns refusals into acks
-            answer = await carry_out(self.doors, asked)
-        except Refused as refused:
-            answer = problems.ack(refused, asked.trace, connection.language)
+            return self.ack(connection, asked, await carry_out(self.doors, asked))
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
-            crashed = self._crashed("sockets.command_failed", error, asked.trace, label)
-            answer = problems.ack(crashed, asked.trace, connection.language)
-        self._answered(label, "ok" if answer["ok"] else answer["error"]["code"]).inc()
-        return answer
+            return self.ack(connection, asked, error)
+
+    def short(self, sid: str, words: Words, answered: Callable[[dict[str, Any]], None]) -> bool:
+        """The same without waiting for the answer, which is told; False, and nothing done, when it is not so plain."""
+        connection = self._by_sid.get(sid)
+        if connection is None or connection.closing:
+            return False
+        asked = Asked(connection.user_id, *words, problems.new_trace())
+        try:
+            question = one_question(self.limits, asked)
+            if question is None:
+                return False
+            Waiting(self, connection, asked, answered).ask(question)
+        except Exception:  # noqa: BLE001 - nothing was asked yet: the long way tells why, or logs the bug
+            return False
+        return True
+
+    def ack(self, connection: Connection, asked: Asked, answer: dict[str, Any] | Exception) -> dict[str, Any]:
+        """What the device is told, and the count of it."""
+        name = asked.name if asked.name in NAMES else "unknown"
+        if not isinstance(answer, Exception):
+            self._answered(name, "ok").inc()
+            return answer
+        if not isinstance(answer, Refused):
+            answer = self._crashed("sockets.command_failed", answer, asked.trace, name)
+        self._answered(name, answer.code).inc()
+        told = problems.ack(answer, asked.trace, connection.language)
+        if not asked.wants_ack:
+            connection.tell(Frame("session.error", told["error"]))
+        return told
 
     async def _take_breath(self, connection: Connection) -> None:
         """A device that sends without reading its acks waits; one that never reads them goes."""

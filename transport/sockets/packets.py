@@ -16,14 +16,17 @@ COMMAND: Final = "command"
 UNREADABLE: Final = "unreadable"
 """`[UNREADABLE]`"""
 
-Kind = type[packet.Packet]
-"""A way to speak: how packets are encoded."""
+Words = tuple[str, Any, int, bool]
+"""A command as it came: its name, its body, the size of its frame in bytes, whether an ack is wanted."""
+Plain = tuple[int | None, Words]
+"""The number of the ack, if one is wanted, and the command."""
 
 _RESERVED: Final = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"},
 )
 _MAX_ID: Final = 2**53
 _EVENT: Final = re.compile(r"2(\d{0,16})(?=\[)", re.ASCII)
+_MESSAGE: Final = re.compile(r"42(\d{0,15})(?=\[)", re.ASCII)
 """How an event of the namespace `/` begins: nearly every packet there is, read here without the library's detours."""
 
 
@@ -51,6 +54,13 @@ def _settle(incoming: packet.Packet, size: int) -> None:
         incoming.data = [COMMAND, words[0], body, size, ack is not None]
     else:
         _spoil(incoming)
+
+
+def _plain(ack: int | None, words: Any, size: int) -> Plain | None:
+    """A command as plain as nearly all are; None for what else may make sense."""
+    if type(words) is list and len(words) == 2 and type(words[0]) is str:
+        return ack, (words[0], words[1], size, ack is not None)
+    return None
 
 
 def _is_command(words: Any) -> bool:
@@ -88,6 +98,23 @@ class JsonPacket(_Lenient, packet.Packet):  # type: ignore[misc] # python-socket
     uses_binary_events = False
     json = _Json
 
+    @staticmethod
+    def command(frame: Any) -> Plain | None:
+        """The command in an Engine.IO message; None for everything that is not plainly one."""
+        begins = _MESSAGE.match(frame) if type(frame) is str and frame.isascii() else None
+        if begins is None:
+            return None
+        try:
+            words = msgspec.json.decode(frame[begins.end() :])
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None
+        return _plain(int(begins[1]) if begins[1] else None, words, len(frame) - 1)
+
+    @staticmethod
+    def ack(number: int, answer: dict[str, Any]) -> str:
+        """The payload of the message that answers command `number`."""
+        return f"{packet.ACK}{number}[{_Json.dumps(answer)}]"
+
     def encode(self) -> Any:
         if self.namespace not in {None, "/"}:
             return super().encode()
@@ -112,6 +139,27 @@ class JsonPacket(_Lenient, packet.Packet):  # type: ignore[misc] # python-socket
 class MsgpackPacket(_Lenient, MsgPackPacket):  # type: ignore[misc] # python-socketio is not annotated
     """What clients with socket.io-msgpack-parser speak. Absent fields are left out: the parser takes no null."""
 
+    @staticmethod
+    def command(frame: Any) -> Plain | None:
+        """As that of JSON."""
+        if type(frame) is not bytes:
+            return None
+        try:
+            fields = msgspec.msgpack.decode(frame)
+            ack = fields.get("id")
+            if fields["type"] != packet.EVENT or fields["nsp"] != "/":
+                return None
+        except (msgspec.MsgspecError, TypeError, KeyError, AttributeError, ValueError, RecursionError):
+            return None
+        if not (ack is None or (type(ack) is int and 0 <= ack < _MAX_ID)):
+            return None
+        return _plain(ack, fields.get("data"), len(frame))
+
+    @staticmethod
+    def ack(number: int, answer: dict[str, Any]) -> bytes:
+        """As that of JSON."""
+        return msgspec.msgpack.encode({"type": packet.ACK, "nsp": "/", "data": [answer], "id": number})
+
     def encode(self) -> bytes:
         fields = {"type": self.packet_type, "nsp": self.namespace or "/", "data": self.data, "id": self.id}
         return msgspec.msgpack.encode({name: value for name, value in fields.items() if value is not None})
@@ -126,3 +174,7 @@ class MsgpackPacket(_Lenient, MsgPackPacket):  # type: ignore[misc] # python-soc
         except (msgspec.MsgspecError, TypeError, KeyError, AttributeError, ValueError, RecursionError):
             return False
         return True
+
+
+Kind = type[JsonPacket] | type[MsgpackPacket]
+"""A way to speak: how packets are encoded."""

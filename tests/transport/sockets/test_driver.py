@@ -1,5 +1,6 @@
 """The seams in python-engineio and aiohttp: that they fit the installed versions, and that all works without them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,7 @@ from engineio.async_socket import AsyncSocket
 
 from tests.transport.conftest import StartNode
 from tests.transport.sockets.devices import Device, cid
-from transport.sockets import driver, entrance
+from transport.sockets import driver, entrance, inlet
 from transport.sockets.driver import fit
 from transport.sockets.frames import Frame
 from transport.sockets.line import Line
@@ -23,20 +24,26 @@ def server() -> socketio.AsyncServer:
     return socketio.AsyncServer(async_mode="aiohttp", serializer=JsonPacket, logger=entrance._silent)
 
 
-async def nothing(*_: Any) -> bool:
-    return False
+class Deaf:
+    """Answers no command."""
+
+    async def take(self, *_: Any) -> bool:
+        return False
+
+    def short(self, *_: Any) -> Callable[[object], bool]:
+        return lambda _: False
 
 
 def test_the_seam_fits_the_installed_version() -> None:
     lost: list[str] = []
     made = server()
-    assert fit(made, nothing, lost.append) == {}
+    assert fit(made, Deaf(), lost.append) == {}
     assert lost == []
     assert made.eio._async["websocket"] is not engineio.async_drivers.aiohttp.WebSocket
 
 
 def test_the_seam_belongs_to_one_server() -> None:
-    fit(server(), nothing, lambda _: None)
+    fit(server(), Deaf(), lambda _: None)
     other = server()
     assert other.eio._async["websocket"] is engineio.async_drivers.aiohttp.WebSocket
 
@@ -74,14 +81,16 @@ def test_a_push_is_encoded_once_for_all_who_speak_alike() -> None:
     assert frame.framed(JsonPacket) == framed('2["event",{"v":1}]')
 
 
-@pytest.mark.parametrize("seam", ["driver", "loop"])
+@pytest.mark.parametrize("seam", ["driver", "loop", "inlet"])
 async def test_without_a_seam_devices_are_served_and_closed_all_the_same(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seam: str
 ) -> None:
     if seam == "driver":
         monkeypatch.setattr(driver, "table_of", lambda _server: None)
-    else:
+    elif seam == "loop":
         monkeypatch.setattr(Straight, "fits", lambda _request: False)
+    else:
+        monkeypatch.setattr(inlet, "WebSocketReader", lambda *_: None)
     node = await start_node()
     async with Device(node.url) as device:
         assert "sockets.stock" in capsys.readouterr().out
