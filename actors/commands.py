@@ -113,6 +113,13 @@ class RetryReply(Command, frozen=True):
     message_id: Id
 
 
+class ReadThread(Command, frozen=True):
+    """All up to the event with this seq has been read. What was read is never taken back: an older seq changes nothing."""
+
+    seq: Annotated[int, Meta(ge=0)]
+    thread: Literal["coach"] = COACH
+
+
 class ConfirmAction(Command, frozen=True):
     """Do what the coach proposed."""
 
@@ -169,6 +176,7 @@ PUBLIC: dict[str, type[Command]] = {
     "chat.send": SendMessage,
     "chat.stop": StopReply,
     "chat.retry": RetryReply,
+    "chat.read": ReadThread,
     "action.confirm": ConfirmAction,
     "action.decline": DeclineAction,
     "action.undo": UndoAction,

@@ -124,6 +124,14 @@ class MessageAdded(Event, frozen=True):
     tokens: int = 0
 
 
+class ThreadRead(Event, frozen=True):
+    """The user has read a thread up to the message at seq `through`, on whichever device."""
+
+    type = "thread.read"
+    thread: str
+    through: int
+
+
 class SummaryMade(Event, frozen=True):
     """The coach's own notes on the conversation up to the user's message at seq `through`; newer ones replace them."""
 
@@ -203,6 +211,7 @@ TYPES: dict[str, type[Event]] = {
         GoalReopened,
         GoalRemoved,
         MessageAdded,
+        ThreadRead,
         SummaryMade,
         ToolUsed,
         ReplyRetried,

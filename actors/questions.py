@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.domain.actions import Action
+from actors.domain.conversation import Reading
 from actors.domain.goals import Goal
 from actors.domain.profile import Profile
 from actors.events import Recorded
@@ -83,6 +84,23 @@ class ActionsShown(msgspec.Struct, frozen=True):
 
     actions: Sequence[Action]
     seq: int
+
+
+class ShowThreads(msgspec.Struct, frozen=True):
+    """How far has the user read? Answered with `ThreadsShown`."""
+
+
+class ThreadsShown(msgspec.Struct, frozen=True):
+    threads: Sequence[Reading]
+    seq: int
+
+
+class Typed(msgspec.Struct, frozen=True):
+    """The user types at the device of this connection, or no longer does: their other devices are told."""
+
+    connection: str
+    thread: str
+    on: bool
 
 
 class TakeOps(msgspec.Struct, frozen=True):

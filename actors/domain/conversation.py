@@ -69,6 +69,17 @@ def unpacked(message: bytes) -> Message:
     return _unpack(message)
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """How far a person has read a thread: up to the message at seq `through`; `unread` of what others said since.
+
+    Only the newest messages are counted: as many as a session holds.
+    """
+
+    thread: str
+    through: int
+    unread: int
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What the conversation came to up to the user's message at seq `through`, the answer to it included."""
 

@@ -17,6 +17,7 @@ from actors.commands import (
     FinishReply,
     KeepSummary,
     OpenAccount,
+    ReadThread,
     RetryReply,
     SendMessage,
     StopReply,
@@ -42,7 +43,10 @@ from actors.questions import (
     ShowGoal,
     Shown,
     ShowProfile,
+    ShowThreads,
     TakeOps,
+    ThreadsShown,
+    Typed,
     Wake,
 )
 from actors.runtime.actor import ChildEnded
@@ -72,6 +76,7 @@ COMMANDS: dict[type[Command], Decide] = {
     SendMessage: lambda me, command, stamp, by: me.take_message(command, stamp, by),
     StopReply: lambda me, command, stamp, _: me.stop_reply(command, stamp),
     RetryReply: lambda me, command, stamp, by: me.retry(command, stamp, by),
+    ReadThread: lambda me, command, stamp, _: chat.read(me.state.history, me.state.read, command, stamp),
     CallTool: lambda me, command, stamp, _: actions.use_tool(me.held(), command, stamp),
     FinishReply: lambda me, command, stamp, _: chat.finish_reply(me.state.owed, command, stamp),
     KeepSummary: lambda me, command, stamp, _: rolling_summary.keep(me.state.summary, command, stamp),
@@ -202,6 +207,14 @@ class Session(Journaled[State]):
             raise NotFound
         return Shown(mine, self.seq)
 
+    async def show_threads(self, _: ShowThreads) -> ThreadsShown:
+        return ThreadsShown([chat.reading(self.state.history, self.state.read)], self.seq)
+
+    async def typed(self, message: Typed) -> None:
+        told = {"thread": message.thread, "on": message.on}
+        for connection in self._devices.but(message.connection):
+            self.surroundings.outbox.signal(self.address, "typing", told, connection=connection)
+
     # Actions of the coach's tools.
 
     def held(self) -> actions.Held:
@@ -279,6 +292,8 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     ShowProfile: Session.show,
     ShowGoal: Session.show_goal,
     ShowActions: Session.show_actions,
+    ShowThreads: Session.show_threads,
+    Typed: Session.typed,
     TakeOps: Session.take_ops,
     Lapsed: lambda me, message: me.expiry.lapse(message),
     Wake: _woken,

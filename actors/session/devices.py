@@ -26,6 +26,10 @@ class Devices:
         """These and no others."""
         self._until = dict.fromkeys(connections, _lease())
 
+    def but(self, connection: str) -> list[str]:
+        """All but this one."""
+        return [other for other in self._until if other != connection]
+
     def detach(self, connection: str) -> None:
         self._until.pop(connection, None)
 

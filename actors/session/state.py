@@ -41,6 +41,7 @@ from actors.events import (
     Recorded,
     ReplyRetried,
     SummaryMade,
+    ThreadRead,
     ToolUsed,
 )
 from actors.work.accounts import opened
@@ -68,6 +69,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     actions: dict[str, Action] = {}
     summary: Summary | None = None
     spent: Spent = Spent(date.min)
+    read: int = 0
+    """The message up to which the user has read, by its seq."""
 
     @property
     def history(self) -> Sequence[Message]:
@@ -226,6 +229,10 @@ def _message_added(state: State, event: MessageAdded, recorded: Recorded) -> Sta
     return replace(state, messages=messages, characters=characters, owed=owed, spent=spent)
 
 
+def _thread_read(state: State, event: ThreadRead, _: Recorded) -> State:
+    return replace(state, read=event.through)
+
+
 def _summary_made(state: State, event: SummaryMade, recorded: Recorded) -> State:
     spent = _spent(state, event.tokens, recorded.at)
     return replace(state, summary=Summary(event.text, event.through), spent=spent)
@@ -274,6 +281,7 @@ EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     GoalReopened: _goal_reopened,
     GoalRemoved: _goal_removed,
     MessageAdded: _message_added,
+    ThreadRead: _thread_read,
     SummaryMade: _summary_made,
     ToolUsed: _tool_used,
     ReplyRetried: _reply_retried,

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from actors.commands import FinishReply, RetryReply, SendMessage, StopReply
-from actors.domain.conversation import COACH, MAX_OWED, OFFLINE, Message, OwedReply
-from actors.domain.refusals import Answered, Conflict, NoReply, NotFound, ReplyPending
+from actors.commands import FinishReply, ReadThread, RetryReply, SendMessage, StopReply
+from actors.domain.conversation import COACH, MAX_OWED, OFFLINE, Message, OwedReply, Reading
+from actors.domain.refusals import Answered, Conflict, Invalid, NoReply, NotFound, ReplyPending
 from actors.domain.texts import saying
-from actors.events import MessageAdded, ReplyRetried
+from actors.events import MessageAdded, ReplyRetried, ThreadRead
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Decided, Stamp
 
@@ -73,6 +73,22 @@ def retry(history: Sequence[Message], owed: Owed, command: RetryReply, stamp: St
         raise ReplyPending(retry_after_ms=2000)
     event = ReplyRetried(message.id, stamp.new_id())
     return Decided([event], Retried(message.id, event.reply_id))
+
+
+def read(history: Sequence[Message], through: int, command: ReadThread, stamp: Stamp) -> Decided:
+    """The mark moves on to the newest message there is up to that seq. Raises Invalid for one that is still to come."""
+    if command.seq >= stamp.seq:
+        raise Invalid(fields={"seq": "is not in the log yet"})
+    newest = max((message.seq for message in history if message.seq <= command.seq), default=0)
+    if newest <= through:
+        return Decided((), reading(history, through))
+    return Decided([ThreadRead(command.thread, newest)], reading(history, newest))
+
+
+def reading(history: Sequence[Message], through: int) -> Reading:
+    """What of the conversation with the coach is read."""
+    unread = sum(message.role != "user" and message.seq > through for message in history)
+    return Reading(COACH, through, unread)
 
 
 def finish_reply(owed: Owed, command: FinishReply, stamp: Stamp) -> Decided:

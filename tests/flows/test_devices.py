@@ -37,6 +37,42 @@ async def test_two_stock_clients_share_one_live_conversation(running: Running) -
         assert transports[-1] == "websocket", "polling never became a WebSocket"
 
 
+async def test_what_is_read_on_one_device_is_read_on_all(running: Running) -> None:
+    async with signed_up(running.node.url) as phone, second_device(phone) as laptop:
+        await laptop.connect()
+        sent = await phone.surely("chat.send", {"text": "hello"})
+        reply = await phone.replied(sent["reply_id"])
+        _, before = await laptop.rest("GET", "/v1/me/snapshot")
+        assert before["threads"] == [{"thread": "coach", "through": 0, "unread": 1}]
+        ack = await phone.surely("chat.read", {"seq": phone.seq})
+        assert (ack["through"], ack["unread"]) == (reply["seq"], 0)
+        marked = await laptop.until(lambda event: event["type"] == "thread.read")
+        assert marked["data"] == {"thread": "coach", "through": reply["seq"]}
+        assert (await laptop.rest("POST", "/v1/chat/read", {"seq": 1}))[1]["through"] == ack["through"]
+        _, after = await laptop.rest("GET", "/v1/me/snapshot")
+        assert after["threads"] == [{"thread": "coach", "through": ack["through"], "unread": 0}]
+        late = await phone.command("chat.read", {"cid": str(uuid.uuid4()), "seq": 9_999})
+        assert late["error"]["fields"] == {"seq": "is not in the log yet"}
+
+
+async def test_who_types_is_seen_on_their_other_devices_and_nowhere_else(running: Running) -> None:
+    async with (
+        signed_up(running.node.url) as phone,
+        signed_up(running.node.url) as stranger,
+        second_device(phone, path="socket.io-msgpack", serializer="msgpack") as laptop,
+    ):
+        await laptop.connect()
+        assert await phone.command("chat.typing", {"on": True}) == {"ok": True}
+        assert await phone.command("chat.typing", {"on": False}) == {"ok": True}
+        async with asyncio.timeout(5):
+            while len(laptop.signals) < 2:  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(0.01)
+        told = [{"type": "typing", "data": {"thread": "coach", "on": on}} for on in (True, False)]
+        assert (laptop.signals, phone.signals, stranger.signals) == (told, [], [])
+        wrong = await phone.command("chat.typing", {"on": "yes"})
+        assert (wrong["ok"], wrong["error"]["code"]) == (False, "invalid")
+
+
 async def test_a_device_that_was_away_gets_what_it_missed_in_order(running: Running) -> None:
     async with (
         signed_up(running.node.url) as first,

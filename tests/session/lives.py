@@ -30,7 +30,7 @@ from tests.session.story import BERLIN, Story
 OPERATIONS = (
     "create", "create", "create", "progress", "progress", "measure", "complete", "reopen", "effort", "metric",
     "move", "remove", "delete", "close", "say", "say", "finish", "fail", "stop", "retry", "zone", "sleep",
-    "tool", "tool", "tool", "confirm", "confirm", "decline", "undo", "undo", "expire",
+    "tool", "tool", "tool", "confirm", "confirm", "decline", "undo", "undo", "expire", "read",
 )  # fmt: skip
 thorough = settings(
     max_examples=80,
@@ -118,6 +118,7 @@ def take(story: Story, step: tuple[str, int, int, int]) -> None:
         "decline": lambda: story.act(DeclineAction(action_id(story, a))),
         "undo": lambda: story.act(UndoAction(action_id(story, a))),
         "expire": lambda: story.act(ExpireAction(action_id(story, a))),
+        "read": lambda: story.read(value),
         "zone": lambda: zone(story, a),
         "sleep": lambda: setattr(story, "at", story.at + timedelta(hours=a)),
     }

@@ -17,6 +17,7 @@ from actors.commands import (
     FinishReply,
     MoveGoal,
     OpenAccount,
+    ReadThread,
     RecordProgress,
     RemoveGoal,
     ReopenGoal,
@@ -26,6 +27,7 @@ from actors.commands import (
 )
 from actors.domain.actions import Action
 from actors.domain.addresses import session_address
+from actors.domain.conversation import Reading
 from actors.domain.goals import Goal
 from actors.events import Recorded, recorded
 from actors.runtime.journaled import Decided, Stamp
@@ -115,6 +117,17 @@ class Story:
         answer = self.do(lambda stamp: chat.finish_reply(self.state.owed, command, stamp))
         assert isinstance(answer, chat.Ended)
         return answer
+
+    def read(self, seq: int) -> Reading:
+        state = self.state
+        answer = self.do(lambda stamp: chat.read(state.history, state.read, ReadThread(seq), stamp))
+        assert isinstance(answer, Reading)
+        assert answer == self.reading()
+        return answer
+
+    def reading(self) -> Reading:
+        """How far the user has read, by the state."""
+        return chat.reading(self.state.history, self.state.read)
 
     def retry(self, message_id: str) -> chat.Retried:
         state = self.state

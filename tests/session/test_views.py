@@ -20,6 +20,7 @@ class View:
         self.goals: dict[str, Json] = {}
         self.messages: dict[str, Json] = {}
         self.actions: dict[str, Json] = {}
+        self.through = 0
 
     def take(self, event: Json) -> None:
         data = event["data"]
@@ -62,6 +63,9 @@ class View:
     def message_added(self, data: Json, at: str) -> None:
         self.messages[data["id"]] = {name: value for name, value in data.items() if name not in {"reply_id", "tokens"}}
 
+    def thread_read(self, data: Json, at: str) -> None:
+        self.through = data["through"]
+
     def action_proposed(self, data: Json, at: str) -> None:
         named = {name: value for name, value in data.items() if name != "action_id"}
         self.actions[data["action_id"]] = {"id": data["action_id"], "state": "pending", "created_at": at, **named}
@@ -87,6 +91,8 @@ def test_every_view_built_from_events_is_what_the_server_shows(life: list[tuple[
     rows = {key: wire.pack(row.document) for key, row in story.table.items() if row.document is not None}
     assert view.goals == {row_id: row for (kind, row_id), row in rows.items() if kind == "goals"}
     assert view.messages == {row_id: row for (kind, row_id), row in rows.items() if kind == "chat_messages"}
+    unread = [one for one in view.messages.values() if one["role"] == "coach" and one["seq"] > view.through]
+    assert (view.through, len(unread)) == (story.state.read, story.reading().unread)
     shown = [wire.pack(action) for action in story.state.actions.values() if action.state in OPEN]
     without = [{name: value for name, value in action.items() if value is not None} for action in shown]
     built = [{name: value for name, value in action.items() if value is not None} for action in view.actions.values()]

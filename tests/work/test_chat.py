@@ -3,7 +3,7 @@
 import pytest
 
 from actors.commands import StopReply
-from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, MAX_OWED, OFFLINE
+from actors.domain.conversation import HISTORY, HISTORY_CHARACTERS, MAX_OWED, OFFLINE, Reading
 from actors.domain.refusals import Answered, Conflict, Invalid, NoReply, NotFound, ReplyPending
 from actors.runtime.ids import derived
 from actors.work import chat
@@ -155,6 +155,31 @@ def test_only_the_users_own_messages_are_answered_again(story: Story) -> None:
     story.finish(sent.reply_id, state="failed")
     with pytest.raises(NotFound):
         story.retry(sent.message_id)
+
+
+def test_what_was_read_is_marked_up_to_the_newest_message_and_never_back(story: Story) -> None:
+    first = story.finish(story.say().reply_id)
+    last = story.finish(story.say().reply_id)
+    story.create("after both")
+    assert story.reading() == Reading("coach", 0, 2)
+    assert story.read(first.seq) == Reading("coach", first.seq, 1)
+    assert story.read(len(story.events)) == Reading("coach", last.seq, 0)
+    log = list(story.events)
+    for seq in (len(log), last.seq, first.seq, 0):
+        assert story.read(seq) == Reading("coach", last.seq, 0)
+    assert story.events == log
+
+
+def test_nobody_has_read_what_is_still_to_come(story: Story) -> None:
+    story.say()
+    with pytest.raises(Invalid) as refused:
+        story.read(len(story.events) + 1)
+    assert refused.value.fields == {"seq": "is not in the log yet"}
+
+
+def test_ones_own_words_are_never_unread(story: Story) -> None:
+    story.say()
+    assert story.reading().unread == 0
 
 
 def test_the_newest_messages_stay_in_mind(story: Story) -> None:

@@ -21,7 +21,7 @@ from transport.contract.schemas import Schema, Schemas, grown
 from transport.contract.words import SIGNALS, WORDS
 from transport.ops import Ops, Results
 from transport.sockets.arrivals import Auth
-from transport.sockets.commands import History, Sync
+from transport.sockets.commands import History, Sync, Typing
 
 ABOUT: Final = """\
 Stock Socket.IO 4 clients: `/socket.io/` speaks JSON, `/socket.io-msgpack/` msgpack; the namespace is `/`. Connect with
@@ -48,6 +48,10 @@ class Messages(msgspec.Struct, frozen=True):
     next: int | None
 
 
+class Told(msgspec.Struct, frozen=True):
+    """Nothing more to say."""
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """The ack of what was not carried out."""
 
@@ -66,6 +70,7 @@ class Question(msgspec.Struct, frozen=True):
 QUESTIONS: Final = {
     "sync": Question("What was missed", Sync, Synced),
     "chat.history": Question("Messages, newest first", History, Messages),
+    "chat.typing": Question("The user types here, or stops: a signal to their other devices", Typing, Told),
     "ops": Question("What a device did offline, in order", Ops, Results),
 }
 

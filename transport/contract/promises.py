@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from actors.domain import refusals as why
+from actors.domain.conversation import Reading
 from actors.runtime.envelope import Refused
 from actors.work.actions import ActionAnswer
 from actors.work.chat import Ended, Retried, Sent
@@ -36,6 +37,7 @@ PROMISES: Final[dict[str, Promise]] = {
         Retried,
         (why.NotFound, why.Answered, why.ReplyPending, why.RateLimited),
     ),
+    "chat.read": Promise("Mark a thread as read up to here, on all devices", Reading),
     "action.confirm": Promise(
         "Do what the coach proposed; what no longer fits has failed, and says why",
         ActionAnswer,

@@ -38,10 +38,17 @@ class ReplyDelta(msgspec.Struct, frozen=True):
     text: str
 
 
+class Typing(msgspec.Struct, frozen=True):
+    """The user types on another device. `on` holds for ten seconds, unless it is said again."""
+
+    thread: str
+    on: bool
+
+
 WORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "session.ready": Ready,
     "session.resync": Resync,
     "session.closing": Closing,
 }
-SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {"reply.delta": ReplyDelta}
+SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {"reply.delta": ReplyDelta, "typing": Typing}
 """The `data` of every `signal`, by its `type`."""

@@ -41,4 +41,5 @@ ROUTES: Final = (
     Route("GET", _PATH, "chat.list", list_, "The messages, newest first", query=MessageQuery, answer=MessagePage),
     by_command("POST", _PATH, "chat.send", status=HTTPStatus.CREATED),
     by_command("POST", "/v1/chat/messages/{message_id}/retry", "chat.retry", status=HTTPStatus.CREATED),
+    by_command("POST", "/v1/chat/read", "chat.read"),
 )

@@ -6,12 +6,12 @@ import msgspec
 from aiohttp import web
 
 from actors.domain.actions import Action
-from actors.domain.conversation import COACH, HISTORY, Message
+from actors.domain.conversation import COACH, HISTORY, Message, Reading
 from actors.domain.goals import Goal
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
 from actors.ports import Page
-from actors.questions import ActionsShown, ShowActions, Shown, ShowProfile
+from actors.questions import ActionsShown, ShowActions, Shown, ShowProfile, ShowThreads, ThreadsShown
 from transport.rest.asking import ask
 from transport.rest.doors import DOORS, IDENTITY
 from transport.rest.routes import Route, by_command
@@ -26,6 +26,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     goals: tuple[Goal, ...]
     messages: tuple[Message, ...]
     actions: tuple[Action, ...]
+    threads: tuple[Reading, ...] = ()
 
 
 async def show(request: web.Request) -> Profile:
@@ -39,7 +40,9 @@ async def snapshot(request: web.Request) -> Snapshot:
     messages = await request.app[DOORS].messages.list(user_id, thread=COACH, before=None, limit=HISTORY)
     goals = await _all_goals(request, user_id)
     still_open: ActionsShown = await ask(request, ShowActions())
-    return Snapshot(shown.seq, shown.profile, tuple(goals), tuple(messages), tuple(still_open.actions))
+    reading: ThreadsShown = await ask(request, ShowThreads())
+    shelves = (tuple(goals), tuple(messages), tuple(still_open.actions), tuple(reading.threads))
+    return Snapshot(shown.seq, shown.profile, *shelves)
 
 
 async def _all_goals(request: web.Request, user_id: str) -> list[Any]:

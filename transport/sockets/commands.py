@@ -9,7 +9,7 @@ from msgspec import Meta
 from actors.commands import PUBLIC
 from actors.domain.conversation import COACH
 from actors.domain.refusals import TooLarge, UnknownCommand
-from actors.questions import Events, Missed
+from actors.questions import Events, Missed, Typed
 from actors.runtime.journaled import Accepted, Order
 from transport import ops, wire
 from transport.sockets.doors import SocketDoors
@@ -27,10 +27,18 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thread: Literal["coach"] = COACH
 
 
+class Typing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`on` holds for ten seconds, unless it is said again."""
+
+    on: bool
+    thread: Literal["coach"] = COACH
+
+
 class Asked(msgspec.Struct, frozen=True):
-    """One command as it came: who sent it, what it is called, its body, how many bytes its frame had."""
+    """One command as it came: by whom and which connection, its name, its body, how many bytes its frame had."""
 
     user_id: str
+    connection: str
     name: str
     body: Any
     size: int
@@ -88,6 +96,13 @@ async def _history(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     return {"messages": wire.pack(messages), "next": messages[-1].seq if more else None}
 
 
+async def _typing(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
+    """Nothing: a signal to the user's other devices is all that follows."""
+    typing = wire.read(Typing, asked.body)
+    doors.sessions.session(asked.user_id).tell(Typed(asked.connection, typing.thread, typing.on))
+    return {}
+
+
 async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     """`{results}`: one for each op."""
     given = wire.read(ops.Ops, asked.body)
@@ -97,7 +112,7 @@ async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     return packed
 
 
-SEVERAL: Final[Mapping[str, Answer]] = {"chat.history": _history, "ops": _ops}
-"""What takes more than one question to the session."""
+SEVERAL: Final[Mapping[str, Answer]] = {"chat.history": _history, "chat.typing": _typing, "ops": _ops}
+"""What takes no question to the session, or more than one."""
 NAMES: Final = frozenset(PUBLIC) | frozenset(SEVERAL) | {"sync"}
 """Whatever may be sent. Nothing else is dispatched."""

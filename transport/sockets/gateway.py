@@ -117,7 +117,7 @@ class Gateway:
         if connection is None:
             return problems.ack(NotJoined(), problems.new_trace())
         await self._take_breath(connection)
-        asked = Asked(connection.user_id, *words, problems.new_trace())
+        asked = Asked(connection.user_id, connection.id, *words, problems.new_trace())
         try:
             if connection.closing:
                 raise Unavailable  # noqa: TRY301 - one place turns refusals into acks
@@ -130,7 +130,7 @@ class Gateway:
         connection = self._by_sid.get(sid)
         if connection is None or connection.closing:
             return False
-        asked = Asked(connection.user_id, *words, problems.new_trace())
+        asked = Asked(connection.user_id, connection.id, *words, problems.new_trace())
         try:
             question = one_question(self.limits, asked)
             if question is None:
