@@ -2,8 +2,7 @@
 
 import math
 import re
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
@@ -20,6 +19,7 @@ _MAX_INT: Final = 2**63
 _ROOT: Final = "$"
 _AT: Final = re.compile(r" - at `(?:key` in `)?\$\.?([^`]*)`$")
 _NAMED: Final = re.compile(r"^Object (missing required|contains unknown) field `([^`]*)`")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SPEAKABLE: Final = re.compile(r"^[A-Za-z0-9_.\[\]-]{1,120}$")
 _BOUND: Final = re.compile(
     r"^Expected `[a-z0-9 |]+`( (of length )?[<>=]+ [0-9.e+-]+| matching regex '.*'|, got `[a-z0-9]+`)?$"
@@ -66,13 +66,9 @@ def read_cid(raw: object) -> str:
     """Any UUID, written as 36 characters; answers it in lower case. Raises Invalid."""
     if raw is None:
         raise Invalid(fields={"cid": "is missing"})
-    try:
-        cid = str(uuid.UUID(raw)) if isinstance(raw, str) else None
-    except ValueError:
-        cid = None
-    if cid is None or cid != str(raw).lower():
+    if not isinstance(raw, str) or not _UUID.fullmatch(raw):
         raise Invalid(fields={"cid": "is not a UUID"})
-    return cid
+    return raw.lower()
 
 
 def _parse(raw: bytes | bytearray | memoryview) -> Any:
@@ -198,14 +194,17 @@ def dump(thing: object) -> bytes:
 
 
 def _timed(tree: Any) -> Any:
-    kind = type(tree)
-    if kind is dict:
-        return {key: _timed(value) for key, value in tree.items()}
-    if kind is list or kind is tuple:
-        return [_timed(value) for value in tree]
-    if kind is datetime:
-        return time_text(tree)
-    return tree.isoformat() if kind is date else tree
+    """Times and dates as text. What msgspec has just made is nobody else's: changed where it stands."""
+    if type(tree) in _TEXTS:
+        return _TEXTS[type(tree)](tree)
+    inside = tree.items() if type(tree) is dict else enumerate(tree) if type(tree) is list else ()
+    for place, value in inside:
+        kind = type(value)
+        if kind is dict or kind is list:
+            _timed(value)
+        elif kind in _TEXTS:
+            tree[place] = _TEXTS[kind](value)
+    return tree
 
 
 def time_text(at: datetime) -> str:
@@ -213,3 +212,6 @@ def time_text(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError("a time without a zone")
     return at.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+_TEXTS: Final[dict[type, Callable[[Any], str]]] = {datetime: time_text, date: date.isoformat}

@@ -17,7 +17,7 @@ _TEXT = 36
 def uuid7(at: datetime) -> str:
     """A fresh UUIDv7 (RFC 9562) whose first 48 bits are `at` in Unix milliseconds."""
     random = int.from_bytes(os.urandom(10), "big") & _RANDOM
-    return str(uuid.UUID(int=(at - _EPOCH) // _MILLISECOND << 80 | _VERSION_AND_VARIANT | random))
+    return _text(f"{(at - _EPOCH) // _MILLISECOND << 80 | _VERSION_AND_VARIANT | random:032x}")
 
 
 def milliseconds(identifier: str) -> int | None:
@@ -38,5 +38,8 @@ def derived(origin: str, kind: str) -> str:
     digest = bytearray(sha1(_NAMESPACE + f"{origin}/{kind}".encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return _text(digest.hex())
+
+
+def _text(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -19,7 +19,7 @@ class Mailbox:
     def __init__(self, bound: int) -> None:
         self._bound = bound
         self._work: deque[Envelope] = deque()
-        self._control: deque[Envelope] = deque()
+        self._control: list[Envelope] = []  # nearly always empty, where a deque weighs 700 bytes
         self._waiter: asyncio.Future[None] | None = None
         self._closed: Refused | None = None
 
@@ -47,7 +47,7 @@ class Mailbox:
     def take(self) -> Envelope | None:
         """The next envelope, or None when there is none."""
         if self._control:
-            return self._control.popleft()
+            return self._control.pop(0)
         return self._work.popleft() if self._work else None
 
     def more(self) -> asyncio.Future[None]:

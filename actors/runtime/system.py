@@ -51,7 +51,7 @@ class Cell:
         self.actor = actor
         self.before = before
         self.mailbox = Mailbox(system.limits.mailbox)
-        self.done = asyncio.Event()
+        self.done = asyncio.get_running_loop().create_future()
         self.ended = False
         self.handled = self.seen = 0
         self.trace: str | None = None
@@ -87,7 +87,7 @@ class Cell:
     async def _take_over(self) -> None:
         """Wait until the activation before is gone, and longer when the address keeps crashing."""
         if self.before is not None:
-            await self.before.done.wait()
+            await asyncio.wait([self.before.done])
             self.before = None
         delay = self.system.backoff(self.actor.address)
         if delay > 0:
@@ -154,7 +154,7 @@ class Cell:
             envelope.refuse(why)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.system.gone, self)
-            stack.callback(self.done.set)
+            stack.callback(self.done.set_result, None)
             stack.push_async_callback(self.system.placement.release, self.actor.address)
             stack.push_async_callback(self.actor.stopped)
             stack.push_async_callback(self.actor.children.end, 0)

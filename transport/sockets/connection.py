@@ -1,7 +1,6 @@
 """One device's connection: its cursor, its bounded outbox, and the one task that writes what could not go at once."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
@@ -72,12 +71,12 @@ class Connection:
         self.unwatch: Callable[[], None] = _nothing
         self.cursor = Cursor[Frame](gateway.limits.held)
         self.closing = False
-        self.unreadable: deque[float] = deque(maxlen=gateway.limits.unreadable)
+        self.unreadable: list[float] = []
         self._gateway = gateway
         self._pull_events = pull
         self._open = False
         self._early: list[Frame] = []
-        self._waiting: deque[Frame] = deque()
+        self._waiting: list[Frame] = []
         self._waiting_bytes = 0
         self._pump: asyncio.Task[None] | None = None
 
@@ -205,7 +204,7 @@ class Connection:
 
     async def _flush(self) -> None:
         while self._waiting and self.line.room:
-            frame = self._waiting.popleft()
+            frame = self._waiting.pop(0)
             self._waiting_bytes -= self.line.size(frame)
             self.line.send(frame)
         await self.line.drained()

@@ -17,7 +17,7 @@ from engineio import packet
 from engineio.exceptions import SocketIsClosedError
 
 from transport.sockets.inlet import Response
-from transport.sockets.straight import ABORT_AFTER, Straight
+from transport.sockets.straight import ABORT_AFTER, Cork, Straight
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,11 @@ class Commands(Protocol):
 
 
 class Sockets(dict[str, "WebSocket"]):
-    """The open WebSockets of one server, by Engine.IO sid."""
+    """The open WebSockets of one server, by Engine.IO sid, and what they write with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cork = Cork()
 
 
 class WebSocket:
@@ -96,6 +100,8 @@ class WebSocket:
         """Closes, and hangs up on a client that does not take even that."""
         if self._transport is not None:
             asyncio.get_running_loop().call_later(ABORT_AFTER, self._transport.abort)
+        if type(self._socket.queue) is Straight:
+            self._socket.queue.flush()
         await self._response.close(code=code)
 
     async def _converse(self, request: web.Request) -> None:
@@ -105,11 +111,8 @@ class WebSocket:
             if socket.connected and (socket.upgrading or not await self._upgrade()):
                 return  # another WebSocket is taking over, or this one did not
             socket.connected = socket.upgraded = True
-            straight, before = Straight(request, socket), socket.queue
-            socket.queue = straight
-            while not before.empty():
-                straight.put_nowait(before.get_nowait())
-            straight.watch()
+            straight = Straight(request, socket, self._opened.cork)
+            straight.take_over()
         except OSError:
             socket.upgrading = False
             return

@@ -174,7 +174,8 @@ class Gateway:
         now = asyncio.get_running_loop().time()
         times = connection.unreadable
         times.append(now)
-        if len(times) == times.maxlen and now - times[0] <= self.limits.unreadable_seconds:
+        del times[: -self.limits.unreadable]
+        if len(times) == self.limits.unreadable and now - times[0] <= self.limits.unreadable_seconds:
             self.end(connection, "protocol")
 
     def lost(self, seam: str) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import struct
-from collections import deque
 from typing import Any, Final
 
 from aiohttp import web
 from engineio import packet
 
+TOGETHER: Final = 16 * 1024
+"""Bytes that may come together before they are written: whether the transport is full has to be known in time."""
 ABORT_AFTER: Final = 3.0
 """Seconds a device has to hang up after it was told to."""
 _TEXT, _BINARY = 0x81, 0x82
@@ -18,21 +19,43 @@ def framed(payload: str | bytes) -> bytes:
     return _frame(_BINARY, payload) if isinstance(payload, bytes) else _frame(_TEXT, f"4{payload}".encode())
 
 
+class Cork:
+    """Who has written in this round of the loop: an event and the ack behind it go out in one call of the system."""
+
+    __slots__ = ("_written",)
+
+    def __init__(self) -> None:
+        self._written: list[Straight] = []
+
+    def soon(self, one: "Straight") -> None:
+        """Have it flush when all that is ready now has run."""
+        if not self._written:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._written.append(one)
+
+    def _flush(self) -> None:
+        written, self._written = self._written, []
+        for one in written:
+            one.flush()
+
+
 class Straight:
     """In place of `AsyncSocket.queue`. While the transport is full frames wait here, and one task waits for it.
 
     What waits is bounded by those who put: `Line.room` for what is pushed, `Limits.acks` for answers.
     """
 
-    __slots__ = ("_drainer", "_protocol", "_socket", "_transport", "_waiting")
+    __slots__ = ("_cork", "_drainer", "_protocol", "_socket", "_transport", "_waiting", "_written")
 
-    def __init__(self, request: web.Request, socket: Any) -> None:
+    def __init__(self, request: web.Request, socket: Any, cork: Cork) -> None:
         if request.transport is None:
             raise ConnectionResetError
         self._socket = socket
+        self._cork = cork
+        self._written = b""
         self._protocol: Any = request.protocol
         self._transport: Any = request.transport
-        self._waiting: deque[bytes] = deque()
+        self._waiting: list[bytes] = []
         self._drainer: asyncio.Task[None] | None = None
 
     @staticmethod
@@ -46,8 +69,26 @@ class Straight:
             self._waiting.append(frame)
             if self._drainer is None:
                 self._drainer = asyncio.create_task(self._drain(), name="sockets.drain")
-        elif not self._transport.is_closing():
-            self._transport.write(frame)
+        elif not self._written:
+            self._written = frame
+            self._cork.soon(self)
+        else:
+            self._written += frame
+            if len(self._written) > TOGETHER:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand over what was written in this round of the loop."""
+        written, self._written = self._written, b""
+        if written and not self._transport.is_closing():
+            self._transport.write(written)
+
+    def take_over(self) -> None:
+        """Stand in for the socket's queue, and write what waits there."""
+        before, self._socket.queue = self._socket.queue, self
+        while not before.empty():
+            self.put_nowait(before.get_nowait())
+        self.watch()
 
     def watch(self) -> None:
         """Hang up on a device that has not answered the ping it was sent last when its time is over."""
@@ -57,6 +98,7 @@ class Straight:
 
     def end(self) -> None:
         """The conversation is over: what waits is dropped."""
+        self.flush()
         self._waiting.clear()
         if self._drainer is not None:
             self._drainer.cancel()
@@ -81,6 +123,7 @@ class Straight:
 
     async def join(self) -> None:
         """Returns when nothing waits here any more."""
+        self.flush()
         if self._drainer is not None:
             await asyncio.wait([self._drainer])
 
@@ -93,7 +136,7 @@ class Straight:
             while self._waiting:
                 await self._protocol._drain_helper()  # noqa: SLF001 - the seam
                 while self._waiting and not self._protocol._paused:  # noqa: SLF001 - the seam
-                    self._transport.write(self._waiting.popleft())
+                    self._transport.write(self._waiting.pop(0))
         except ConnectionError:
             self._waiting.clear()
         finally:
