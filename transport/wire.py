@@ -197,11 +197,15 @@ def _timed(tree: Any) -> Any:
     """Times and dates as text. What msgspec has just made is nobody else's: changed where it stands."""
     if type(tree) in _TEXTS:
         return _TEXTS[type(tree)](tree)
+    if type(tree) is tuple:
+        tree = list(tree)
     inside = tree.items() if type(tree) is dict else enumerate(tree) if type(tree) is list else ()
     for place, value in inside:
         kind = type(value)
         if kind is dict or kind is list:
             _timed(value)
+        elif kind is tuple:
+            tree[place] = _timed(value)
         elif kind in _TEXTS:
             tree[place] = _TEXTS[kind](value)
     return tree

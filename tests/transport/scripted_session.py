@@ -27,7 +27,9 @@ from actors.questions import (
     ShowActions,
     Shown,
     ShowProfile,
+    ShowThreads,
     TakeOps,
+    ThreadsShown,
 )
 from actors.runtime.envelope import CidConflict, Crashed, Envelope, Refused, Reply
 from actors.runtime.ids import derived
@@ -119,8 +121,9 @@ class ScriptedSession:
                 at = START
                 profile = Profile(user_id=self.user_id, email="a@b.c", name="Ann", created_at=at, updated_at=at)
                 return Shown(profile, self.seq)
-            case TakeOps() | ShowActions():
-                return ActionsShown((), self.seq)
+            case TakeOps() | ShowActions() | ShowThreads():
+                nothing = ThreadsShown if isinstance(message, ShowThreads) else ActionsShown
+                return nothing((), self.seq)
             case Order():
                 return self._order(message)
         raise AssertionError(message)
