@@ -284,6 +284,9 @@ class Proofs(Protocol):
     async def find(self, digest: str, now: datetime) -> Proof | None:
         """As long as it is good; it stays so."""
 
+    async def waiting(self, kind: str, subject: str, now: datetime) -> Proof | None:
+        """What was kept last for these, as long as it is good."""
+
     async def take(self, digest: str, now: datetime) -> Proof | None:
         """Of many at once, one gets it."""
 

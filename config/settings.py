@@ -100,7 +100,8 @@ class Settings(BaseSettings):
 
     origins: Words = Field(
         (),
-        description="Web origins that may call, with commas between. Unset: the server's own loopback addresses.",
+        description="Web origins that may call, with commas between; that of `APP_URL` may always. "
+        "Unset: the server's own loopback addresses.",
     )
     trusted_proxies: Networks | None = Field(
         None,
@@ -288,8 +289,11 @@ class Settings(BaseSettings):
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:
+        """Where links in mails lead is a page of ours, whatever else is listed."""
         own = (f"{self.scheme}://127.0.0.1:{self.port}", f"{self.scheme}://localhost:{self.port}")
-        return self.origins or (() if self.profile == "production" else own)
+        listed = self.origins or (() if self.profile == "production" else own)
+        linked = "/".join(self.links_to.split("/")[:3])
+        return listed if linked in listed else (*listed, linked)
 
     @property
     def context_budget(self) -> int:

@@ -63,7 +63,7 @@ class PostOffice:
     async def token(self, to: str, subject: str) -> str:
         """The token in it, which stands in the link and alone."""
         text = await self.letter(to, subject)
-        link, alone = re.findall(r"(?:#|^)([\w-]{43})$", text, re.MULTILINE)
+        link, alone = re.findall(r"(?:#token=|^)([\w-]{43})$", text, re.MULTILINE)
         assert link == alone
         return str(link)
 

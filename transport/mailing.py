@@ -35,4 +35,4 @@ class Mailing:
 
     def link(self, page: str, token: str) -> str:
         """The token stands behind `#`: browsers keep that to themselves."""
-        return f"{self.app_url}/{page}#{token}"
+        return f"{self.app_url}/{page}#token={token}"

@@ -61,6 +61,10 @@ class Proving:
         kept = await self.proofs.keep_only(_digest(token), Proof(kind, subject, owner, now + good_for), now)
         return token if kept else None
 
+    async def waiting(self, kind: str, subject: str) -> Proof | None:
+        """What the newest token of these stands for, if nobody has presented it and it is still good."""
+        return await self.proofs.waiting(kind, subject, self.timers.now())
+
     async def look(self, token: str, *kinds: str) -> Proof:
         """What it stands for; it stays good. Raises TokenSpent."""
         return _of_kind(await self.proofs.find(_digest(token), self.timers.now()), kinds)

@@ -10,7 +10,7 @@ from actors.ports import Accounts, Credential, Letter, NewCredential, Proof, Tak
 from transport.attempts import alike, begin_attempt, evenly, remember_here
 from transport.limits import Meter
 from transport.proving import Errand
-from transport.signin import ALIKE, EVEN, Caller, SignIn, check_address
+from transport.signin import ALIKE, EVEN, REGISTER, Caller, SignIn, check_address
 from transport.tokens import Identity
 
 FRESH: Final = timedelta(minutes=5)
@@ -33,15 +33,33 @@ class Recovery:
 
         Raises TokenSpent, Unavailable, TimedOut.
         """
-        proof = await self.signin.proving.complete(token, "register", "confirm", "email")
+        proof = await self.signin.proving.complete(token, REGISTER, "confirm", "email")
         now = self.signin.timers.now()
-        if proof.kind == "register":
+        if proof.kind == REGISTER:
             await self._open(proof.fields)
         elif proof.kind == "confirm":
             if not await self._accounts.confirm(proof.owner, proof.fields["email"], now):
                 raise TokenSpent
         else:
             await self._move(proof)
+
+    async def resend(self, email: str, meter: Meter) -> None:
+        """The letter that asks to confirm an address, once more, if that is waited for; alike whether or not.
+
+        Raises Invalid, RateLimited.
+        """
+        check_address(email)
+        limits = meter.gate.limits
+        await meter.pass_(*meter.by_address(limits.login))
+        async with alike(ALIKE):
+            known = await self._accounts.by_mail(email)
+            newcomer = await self.signin.proving.waiting(REGISTER, email)
+            if not await meter.may(Take(limits.mail, email), Take(limits.mail_daily, email)):
+                return
+            if known is None and newcomer is not None:
+                await self.signin.ask_to_confirm(newcomer.fields)
+            elif known is not None and known.confirmed_at is None:
+                await self._errand("confirm", known, known.email, "verify")
 
     async def forgot(self, email: str, meter: Meter) -> None:
         """A letter with a token, if there is such an account; alike whether or not. Raises RateLimited."""

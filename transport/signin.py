@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ ALIKE: Final = 0.25
 """As above for answers that always are the same, such as whether a letter is on its way."""
 NEWCOMERS: Final = "newcomers"
 """Whose key seals what is known of those who have no account yet."""
+REGISTER: Final = "register"
+"""The kind of a token that opens an account."""
 _ATTEMPTS: Final = 5
 _MAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+")
 
@@ -249,9 +251,12 @@ class SignIn:
             fields = {
                 name: getattr(new, name) for name in ("user_id", "email", "password_hash", "name", "tz", "language")
             }
-            await self.proving.begin(
-                Errand("register", new.email, NEWCOMERS, new.email, new.language, "confirm", "verify", fields)
-            )
+            await self.ask_to_confirm(fields)
+
+    async def ask_to_confirm(self, fields: Mapping[str, str]) -> None:
+        """A token to who has no account yet; `fields` are those of their NewCredential, but for the time."""
+        to, language = fields["email"], fields["language"]
+        await self.proving.begin(Errand(REGISTER, to, NEWCOMERS, to, language, "confirm", "verify", fields))
 
     async def _ask_owner(self, new: NewCredential) -> None:
         fields = {"email": new.email}

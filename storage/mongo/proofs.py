@@ -58,6 +58,12 @@ class MongoProofs:
             found = await self._proofs.find_one(proof_of(digest, now).filter)
         return None if found is None else await self._proof(found)
 
+    async def waiting(self, kind: str, subject: str, now: datetime) -> Proof | None:
+        match = {"_id": self._identifier(kind, subject), "until": {"$gt": now}}
+        with reachable():
+            found = await self._proofs.find_one(match)
+        return None if found is None else await self._proof(found)
+
     async def take(self, digest: str, now: datetime) -> Proof | None:
         with reachable():
             found = await self._proofs.find_one_and_delete(proof_of(digest, now).filter)
@@ -65,10 +71,13 @@ class MongoProofs:
 
     async def _document(self, digest: str, proof: Proof) -> Document:
         box = await self._sealing.box(proof.owner)
-        identifier = f"{proof.kind}/{self._secrets.blind_index(proof.subject).hex()}"
+        identifier = self._identifier(proof.kind, proof.subject)
         plain = msgspec.msgpack.encode(_Sealed(proof.subject, dict(proof.fields)))
         sealed = box.seal(plain, collection=PROOFS, document=identifier, field="sealed")
         return {"_id": identifier, "digest": digest, "owner": proof.owner, "until": proof.until, "sealed": sealed}
+
+    def _identifier(self, kind: str, subject: str) -> str:
+        return f"{kind}/{self._secrets.blind_index(subject).hex()}"
 
     async def _proof(self, document: Mapping[str, Any]) -> Proof | None:
         box = await self._sealing.box(document["owner"])

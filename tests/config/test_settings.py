@@ -64,8 +64,18 @@ def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch,
         {"LIFEBUDDY_ORIGINS": "https://a.example, https://b.example", "LIFEBUDDY_TRUSTED_PROXIES": "10.0.0.0/8, ::1"},
     )
-    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert settings.origins == ("https://a.example", "https://b.example")
     assert [str(network) for network in settings.trusted_proxies or ()] == ["10.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("app_url", "linked"),
+    [("https://app.example/coach", "https://app.example"), ("https://a.example", "https://a.example")],
+)
+def test_pages_that_links_lead_to_may_ask(monkeypatch: pytest.MonkeyPatch, app_url: str, linked: str) -> None:
+    settings = given(monkeypatch, {"LIFEBUDDY_ORIGINS": "https://a.example", "LIFEBUDDY_APP_URL": app_url})
+    assert set(settings.allowed_origins) == {"https://a.example", linked}
+    assert len(settings.allowed_origins) == len(set(settings.allowed_origins))
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ class Templates:
         message["Date"] = format_datetime(mail.created_at)
         message["Message-ID"] = f"<{mail.id.replace('/', '.')}@{parseaddr(sender)[1].rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        # No List-Unsubscribe: each letter follows from what somebody did with an account, so there is no list to leave.
         message.set_content(body)
         paragraphs = [(part.strip(), bool(_LINK.fullmatch(part.strip()))) for part in body.split("\n\n")]
         page = self._page.render(language=language, subject=subject.strip(), paragraphs=paragraphs)

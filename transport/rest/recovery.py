@@ -22,6 +22,10 @@ class Verify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Token
 
 
+class Resend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+
+
 class Forgot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
 
@@ -52,6 +56,11 @@ class Reauth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def verify(request: web.Request, body: Verify) -> None:
     await _recovery(request).verify(body.token)
+
+
+async def resend(request: web.Request, body: Resend) -> OnItsWay:
+    await _recovery(request).resend(body.email, request[METER])
+    return OnItsWay()
 
 
 async def forgot(request: web.Request, body: Forgot) -> OnItsWay:
@@ -91,6 +100,15 @@ ROUTES: Final = (
         "Confirm a mail address by the token sent to it; a newcomer's account opens, and they log in",
         body=Verify,
         refuses=(TokenSpent, MailTaken),
+    ),
+    _open(
+        "/v1/auth/email/resend",
+        "auth.resend_email",
+        resend,
+        "Have the token that confirms a mail address sent once more, if it waits for that",
+        body=Resend,
+        answer=OnItsWay,
+        status=HTTPStatus.ACCEPTED,
     ),
     _open(
         "/v1/auth/password/forgot",

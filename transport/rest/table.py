@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from transport.rest import actions, admin, auth, chat, docs, goals, health, ops, profile, recovery
+from transport.rest import actions, admin, auth, chat, docs, goals, health, mail_links, ops, profile, recovery
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *auth.ROUTES,
     *recovery.ROUTES,
+    *mail_links.ROUTES,
     *profile.ROUTES,
     *goals.ROUTES,
     *chat.ROUTES,

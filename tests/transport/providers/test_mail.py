@@ -104,7 +104,7 @@ async def test_a_letter_goes_out_once_in_the_language_of_its_reader(
     kept = await until(store, *["sent"] * 10)
     assert sorted(str(message["To"]) for message in office.taken) == [f"p{n}@example.org" for n in range(10)]
     assert office.to("p0@example.org") == ["Please confirm your mail address"]
-    assert office.to("p3@example.org") == ["Bitte bestätigen Sie Ihre Mailadresse"]
+    assert office.to("p3@example.org") == ["Bitte bestätige deine Mailadresse"]
     message = office.taken[0]
     assert (message["Auto-Submitted"], message["Message-ID"].endswith("@example.org>")) == ("auto-generated", True)
     page = message.get_body(("html",))

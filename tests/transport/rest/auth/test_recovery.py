@@ -30,7 +30,7 @@ from transport.providers.sender import Sender
 MAIL = "ann@example.org"
 NEW = "ein Esel trinkt Kamillentee"
 CONFIRM, FORGOTTEN, NEXT, TAKEN = (
-    "bestätigen Sie Ihre Mailadresse",
+    "bestätige deine Mailadresse",
     "neues Passwort",
     "neue Mailadresse",
     "You already have an account",
@@ -129,6 +129,55 @@ async def test_with_verification_registering_tells_nobody_whether_there_is_an_ac
     assert max(known_took, unknown_took) < 2 * min(known_took, unknown_took)
     assert (await login(strict, PASSWORD))[0] == 200, "the password of an account is not changed by registering"
     await office.letter(MAIL, "schon ein Konto")
+
+
+async def resend(node: Node, email: str = MAIL) -> None:
+    assert await node.post("/v1/auth/email/resend", {"email": email}) == (202, {"letter": "on_its_way"})
+
+
+async def test_a_lost_letter_is_sent_once_more_and_only_the_newest_token_is_good(
+    node: Node, house: House, office: PostOffice, ann: dict[str, Any]
+) -> None:
+    del ann
+    lost = await office.token(MAIL, CONFIRM)
+    office.taken.clear()
+    await resend(node, "ANN@example.org")
+    token = await office.token(MAIL, CONFIRM)
+    assert (await node.post("/v1/auth/email/verify", {"token": lost}))[0] == 410
+    assert (await node.post("/v1/auth/email/verify", {"token": token}))[0] == 204
+    office.taken.clear()
+    await resend(node)  # there is nothing to confirm any more
+    await resend(node, "nobody@example.org")
+    await asyncio.sleep(0.1)
+    assert office.taken == []
+    assert await house.store[MAILS].count_documents({}) == 2
+
+
+async def test_with_verification_a_newcomer_gets_the_letter_once_more_with_all_they_said(
+    strict: Node, house: House, office: PostOffice
+) -> None:
+    await strict.post("/v1/auth/register", ANN)
+    lost = await office.token(MAIL, CONFIRM)
+    office.taken.clear()
+    house.clock.at += timedelta(minutes=20)
+    await resend(strict)
+    token = await office.token(MAIL, CONFIRM)
+    house.clock.at += timedelta(minutes=20)
+    assert (await strict.post("/v1/auth/email/verify", {"token": lost}))[0] == 410
+    assert (await strict.post("/v1/auth/email/verify", {"token": token}))[0] == 204
+    status, signed_in = await login(strict, PASSWORD)
+    assert (status, house.sessions.opened[signed_in["user_id"]].tz) == (200, "Europe/Berlin")
+
+
+async def test_nobody_can_have_letters_sent_without_end(house: House, office: PostOffice, ann: dict[str, Any]) -> None:
+    del ann
+    await office.token(MAIL, CONFIRM)
+    house.limits = Limits(login=house.limits.login)
+    node = await house.node()
+    for _ in range(3):
+        await resend(node)
+    await asyncio.sleep(0.1)
+    assert len([subject for subject in office.to(MAIL) if CONFIRM in subject]) == 2
 
 
 # ── forgotten passwords ──────────────────────────────────────────────────────────────────────────────────────────
