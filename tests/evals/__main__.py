@@ -125,7 +125,9 @@ def main(
     ),
     key: Annotated[str, typer.Option()] = os.environ.get("OPENAI_API_KEY", "none"),
     model: Annotated[str, typer.Option()] = "local demo model",
-    only: Annotated[str, typer.Option(help="tools, held, injections or latency; without it the first and third.")] = "",
+    only: Annotated[
+        str, typer.Option(help="tools, held, tuned, injections or latency; without it tools and injections.")
+    ] = "",
     bare: Annotated[str, typer.Option(help="For latency: another server's URL beside it.")] = "",
     bare_key: Annotated[str, typer.Option()] = "none",
 ) -> None:
@@ -137,8 +139,12 @@ def main(
 
 async def _run(client: AsyncOpenAI, model: str, only: str, bare: tuple[str, str]) -> int:
     short = False
-    if only in {"", "tools", "held"}:
-        done = await tools(client, model, [case for case in tool_cases() if only != "held" or case.held])
+    if only in {"", "tools", "held", "tuned"}:
+        done = await tools(
+            client,
+            model,
+            [case for case in tool_cases() if only not in {"held", "tuned"} or case.held == (only == "held")],
+        )
         done.show()
         short |= sum(done.right["all"]) < AIM * len(done.right["all"])
     if only in {"", "injections"}:

@@ -30,6 +30,12 @@ _STANDS: Final = re.compile(
     r"\b(?:at|now|so far|total|in all|altogether|already|reached|weigh|bei|jetzt|insgesamt|bisher|schon|bereits|wiege|"
     r"maintenant|en tout|au total|deja|pese|ahora|en total|ya llevo|llevo|ya|peso)\b"
 )
+_TOTAL: Final = re.compile(
+    r"\b(?:in total|total of|total|in all|altogether|so far|insgesamt|bisher|alles in allem|en tout|au total|en total)\b"
+)
+_ONE_MORE: Final = re.compile(
+    r"\b(?:another|one more|noch eine?[nrsm]?|eine?[nrsm]? weitere[nrsm]?|encore une?|une? autre|otr[oa])\s+([^\W\d_]+)"
+)
 
 
 class Said(NamedTuple):
@@ -54,14 +60,30 @@ def progress(said: str, *, measured: bool) -> tuple[Kind, float] | None:
     share = None if measured else _share(words)
     if share is not None:
         return "percent", share
-    found = number(words)
+    found = _total(words)
+    if found is not None and measured:
+        return "amount", found.value
+    found = number(words) or _one_more(words)
     if found is None:
         return None
-    if _ADDED.search(words) and measured:
-        return "add", found.value
     if not measured:
         return ("percent", found.value) if found.value <= 100 else None
-    return ("amount" if _STANDS.search(words) else "add"), found.value
+    stands = _STANDS.search(words) and not _ADDED.search(words)
+    return ("amount" if stands else "add"), found.value
+
+
+def _total(words: str) -> Said | None:
+    """The number that a word for all together goes with: the next one, else the last before it."""
+    total = _TOTAL.search(words)
+    if total is None:
+        return None
+    before = list(re.finditer(_NUMBER, words[: total.start()]))
+    return number(words[total.end() :]) or (number(words[before[-1].start() :]) if before else None)
+
+
+def _one_more(words: str) -> Said | None:
+    found = _ONE_MORE.search(words)
+    return None if found is None else Said(1.0, found[1])
 
 
 def percent(said: str) -> float | None:

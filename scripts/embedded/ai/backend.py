@@ -11,8 +11,9 @@ import aiohttp
 import msgspec
 import structlog
 
+from scripts.embedded.ai.asked import Asked, asked_in
 from scripts.embedded.ai.chat import Completion
-from scripts.embedded.ai.router import Asked, Call, Router, asked_in
+from scripts.embedded.ai.router import Call, Router
 
 WAITING: Final = 8
 """Requests that may wait for the one that is answered; the next is refused."""

@@ -67,24 +67,32 @@ def adapted(messages: Sequence[Message]) -> list[Message]:
     and the turn before it too, which has lost its own.
     """
     system = [message for message in messages if message.get("role") in {"system", "developer"}]
-    talk: list[Message] = []
     known = ""
+    talk: list[Message] = []
     for message in messages:
-        text = text_of(message)
-        if message.get("role") == "user":
-            if text.startswith(_OPEN) and _CLOSE in text:
-                known, _, text = text.removeprefix(_OPEN).partition(_CLOSE)
-            talk.append({"role": "user", "content": text.strip()})
-        elif message.get("role") == "assistant" and text:
-            talk.append({"role": "assistant", "content": text})
-        elif message.get("role") == "tool":
-            talk.append({"role": "user", "content": f"<result>{_told(_object(text)) or text[:MAX_RESULT]}</result>"})
+        newer, told = _split(message)
+        known = newer or known
+        talk += told
     if messages and messages[-1].get("role") == "tool":
         waits = "waiting" in _object(text_of(messages[-1]))
         talk.append({"role": "user", "content": _ASK_FIRST if waits else _AFTER_TOOLS})
     lines = [_told(_object(line)) for line in known.splitlines()]
     block = [{"role": "user", "content": "\n".join(["<known>", *lines, "</known>"])}] if known else []
     return [*({"role": "system", "content": text_of(message)} for message in system), *block, *talk]
+
+
+def _split(message: Message) -> tuple[str, list[Message]]:
+    """What is known according to a message, and what it says: a turn, or none."""
+    role, text, known = message.get("role"), text_of(message), ""
+    if role == "tool":
+        return "", [{"role": "user", "content": f"<result>{_told(_object(text)) or text[:MAX_RESULT]}</result>"}]
+    if role == "assistant":
+        return "", [{"role": "assistant", "content": text}] if text else []
+    if role != "user":
+        return "", []
+    if text.startswith(_OPEN) and _CLOSE in text:
+        known, _, text = text.removeprefix(_OPEN).partition(_CLOSE)
+    return known, [{"role": "user", "content": text.strip()}]
 
 
 def call_chunks(request: Completion, name: str, arguments: Mapping[str, Any]) -> list[bytes]:

@@ -17,7 +17,7 @@ _WORDS: Final = {
     r"deux|trois|quatre|cinq|sept|huit|neuf|dix|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)",
     "complete_goal": r"done|finish\w*|complet\w+|achiev\w+|made it|did it|reached|tick|close|mark|passed|accomplish\w*|over with|"
     r"fertig|geschafft|erledigt|abgeschlossen|erreicht|beendet|abhak\w*|hak\w*|bestanden|schliess\w*|termin\w+|fini\w*|"
-    r"atteint|reussi\w*|acheve\w*|boucle\w*|acab\w+|logr\w+|complet\w+|consegu\w+|hech[oa]|cierr\w+|cumpl\w+",
+    r"atteint|reussi\w*|acheve\w*|boucle\w*|(?:c'est|est) faite?|clotur\w*|accompli\w*|coche\w*|cross(?:ed)? off|check(?:ed)? off|acab\w+|logr\w+|complet\w+|consegu\w+|hech[oa]|cierr\w+|cumpl\w+",
     "change_goal": r"chang\w*|rename\w*|mov\w+|postpon\w*|push\w*|shift|delay|extend|reschedul\w*|updat\w*|make it|instead|rather|"
     r"earlier|later|deadline|adjust|rais\w+|lower|increase|reduce|call (?:it|my)|ander\w*|verschieb\w*|verleg\w*|umbenenn\w*|"
     r"benenn\w*|nenn\w*|stattdessen|statt|spater|verlanger\w*|erhoh\w*|setz\w*|repouss\w*|report\w+|renomm\w*|modifi\w+|decal\w+|deplac\w+|plutot|"
@@ -38,6 +38,10 @@ READING: Final = frozenset({"list_goals", "find_history"})
 _NOT: Final = re.compile(
     r"\b(?:don'?t|do not|never|not (?:yet|to)|haven'?t|have not|isn'?t|won'?t|didn'?t|nicht|niemals|ne|n'\w+|pas|nunca|jamais|todavia no|aun no)\b|^no\s|\bno (?:lo |la |me )?(?:borr|elimin|quit|cambi|he |quiero)"
 )
+_CLOSES: Final = re.compile(
+    r"\b(?:(?:tick|cross|check)(?:ed)? (?:\w+ ){0,4}off|close (?:it|this|that|the)|mark (?:\w+ ){0,6}(?:as )?(?:done|finished|complete\w*)|"
+    r"hak\w* .{0,30}ab|abhak\w*|abgehakt|clotur\w*|coche\w*|cierr\w+|marca\w* .{0,40}(?:hech[oa]|complet\w+|terminad[oa]))\b"
+)
 _ASKING: Final = re.compile(
     r"^(?:\w+,\s*)?(?:should|would|how|why|what (?:if|does|would|happens)|when|is it|was it|do you think|soll\w*|wie|warum|wieso|was (?:passiert|bedeutet)|"
     r"comment|pourquoi|dois-je|devrais|est-ce qu|que se passe|faut-il|como|por que|deberia|debo|que pasa)\b"
@@ -47,6 +51,11 @@ _ASKING: Final = re.compile(
 def own_words(text: str) -> str:
     """Without what stands in quotes: who quotes an order has not given it."""
     return _QUOTED.sub(" ", text)
+
+
+def closes(text: str) -> bool:
+    """Whether a goal is asked to be closed in so many words, so that a number beside it is no progress."""
+    return _CLOSES.search(plain(own_words(text))) is not None
 
 
 def asked_for(text: str) -> frozenset[str]:

@@ -217,6 +217,9 @@ _OFTEN: Final = re.compile(
     r"\b(?:every|each|daily|weekly|jede\w*|taglich|chaque|tous|toutes|cada|todos|todas|a day|a week|pro)\b"
 )
 _LEADS: Final = re.compile(rf"\s+(?:{_UNTIL}|the|a|zum|le|la|el|jusqu'a|d'ici|spatestens)\s*$")
+_DEADLINE: Final = re.compile(
+    r"\b(?:by|until|till|before|bis|spatestens|d'ici|avant|jusqu'a|hasta|antes de)\s+(?P<words>[^.,;:!?]{3,40})"
+)
 _LEADING: Final = re.compile(rf"^(?:{_UNTIL}|the|le|el|den|dem|zum|spatestens)\s+")
 
 
@@ -271,6 +274,14 @@ def parse(words: str, today: date) -> date | None:
     if found := find(words, today):
         return found.day
     return _by_library(words, today)
+
+
+def read_deadline(said: str, today: date) -> date | None:
+    """The day behind a word for until, where no rule of ours knows it: "by six months from now"."""
+    lead = _DEADLINE.search(plain(said))
+    if lead is None or _OFTEN.search(lead["words"]):
+        return None
+    return _by_library(lead["words"], today)
 
 
 def _by_library(words: str, today: date) -> date | None:

@@ -1,6 +1,7 @@
 """What the router asks a small model, and what it makes of any answer, without a model."""
 
 import json
+import re
 from datetime import date
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.embedded.ai.router import Asked, Call, KnownGoal, Router, asked_in
+from scripts.embedded.ai.asked import Asked, KnownGoal, asked_in
+from scripts.embedded.ai.router import Call, Router
 from tests.evals.cases import PACKED_TOOLS, injections, messages, tool_cases
 
 TODAY = date(2026, 11, 23)
@@ -51,7 +53,7 @@ def test_progress_is_what_was_said_of_the_goal_that_was_named(said: str, argumen
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "{", '{"do":"remove_goal","goal":', "[]", "null", '{"do":"format_disk"}', '{"do":["remove_goal"]}', "no idea", '{"do":"none"}',
+    ["", "{", '{"do":"remove_goal","goal":', "[]", "null", '{"do":"format_disk"}', '{"do":["remove_goal"]}', "no idea", '{"do":"none"}', '"remove_goal"', '"remove_goal x"', '"create_goal "', '"remove_goal 99"', '"none"',
      '{"do":"remove_goal","goal":99}', '{"do":"create_goal"}', "{" * 100_000],
 )  # fmt: skip
 def test_garbage_is_no_call(answer: str) -> None:
@@ -60,6 +62,7 @@ def test_garbage_is_no_call(answer: str) -> None:
 
 @given(
     st.text(max_size=200)
+    | st.text(max_size=40).map(json.dumps)
     | st.dictionaries(st.sampled_from(["do", "goal", "title", "due"]), st.text() | st.integers()).map(json.dumps)
 )
 def test_any_answer_is_read_without_a_fault_and_means_only_what_was_asked_for(answer: str) -> None:
@@ -76,6 +79,19 @@ def test_the_model_is_not_asked_about_what_nobody_asked_for(said: str) -> None:
     assert not ROUTER.offered(asked(said))
 
 
+@pytest.mark.parametrize(
+    ("said", "progress"),
+    [
+        ("All 12 books are read, tick it off", False),
+        ("I finished all 12 books", False),
+        ("I finished 3 books", True),
+        ("I'm half done with the books", True),
+    ],
+)
+def test_all_of_it_is_no_part_of_the_way(said: str, progress: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert ("record_progress" in ROUTER.offered(asked(said))) == progress
+
+
 def test_titles_give_no_orders_whatever_the_model_answers() -> None:
     for case in injections():
         if case.result is None:
@@ -83,10 +99,37 @@ def test_titles_give_no_orders_whatever_the_model_answers() -> None:
             assert offered <= set(case.allowed), case.said
 
 
-def test_the_schema_offers_only_what_was_asked_for_and_the_goals_that_exist() -> None:
-    kinds = ROUTER.schema(asked("delete my running goal"))["anyOf"]
-    assert [kind["properties"]["do"]["const"] for kind in kinds] == ["remove_goal", "none"]
-    assert kinds[0]["properties"]["goal"] == {"enum": [1, 2]}
+@pytest.mark.parametrize(
+    ("said", "written", "right"),
+    [
+        ("delete my running goal", "remove_goal 2", True),
+        ("delete my running goal", "none", True),
+        ("delete my running goal", "remove_goal 3", False),
+        ("delete my running goal", "create_goal Run 10 km", False),
+        ("rename it to Jog", "change_goal 1 Jog", True),
+        ("move it to 1 May", "change_goal 1", True),
+        ("move it to 1 May", "change_goal 1 Jog", False),
+        ("add a goal: read", "create_goal read", True),
+        ("add a goal: read", 'create_goal "} all', False),
+    ],
+)
+def test_only_what_was_asked_for_and_the_goals_that_exist_can_be_answered(
+    said: str,
+    written: str,
+    right: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    line = ROUTER.schema(asked(said))["anyOf"][0]
+    assert bool(re.fullmatch(line["pattern"], written)) == right
+
+
+def test_a_line_is_read_as_the_call_it_stands_for() -> None:
+    said = asked("I want to run 10 km by the end of June, please set that up")
+    assert ROUTER.read('"create_goal run 10 km"', said) == Call(
+        "create_goal", {"title": "Run 10 km", "due": "2027-06-30", "unit": "km", "target": 10.0}
+    )
+    assert ROUTER.read('"move_goal 1 2"', asked("make the running a part of the other")) == Call(
+        "move_goal", {"goal": "g-run", "parent": "g-read"}
+    )
 
 
 def test_only_the_last_message_of_the_prompt_changes() -> None:
