@@ -17,6 +17,7 @@ from rich.console import Console
 
 from scripts.benchmarks.actors import actor
 from scripts.benchmarks.chat import chat
+from scripts.benchmarks.local import local
 from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
 from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
@@ -35,8 +36,9 @@ BENCHES: dict[str, Bench] = {
     "wake": wake,
     "ready": ready,
     "crowd": crowd,
+    "local": local,
 }
-LONG = frozenset({"crowd"})
+LONG = frozenset({"crowd", "local"})
 """Not among those of `--quick`."""
 KEPT_RUNS = 200
 

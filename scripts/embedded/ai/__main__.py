@@ -4,22 +4,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import cast
 
 import aiohttp
 
-from scripts.embedded import llama
 from scripts.embedded.ai import embeddings
-from scripts.embedded.ai.backend import Backend
 from scripts.embedded.ai.catalogue import Size, of_size
-from scripts.embedded.ai.chat import NAME
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models, models
-from scripts.embedded.ai.ollama import Running
-from scripts.embedded.ai.warm import Kept, warm
+from scripts.embedded.ai.warm import warmed
 from scripts.embedded.child import StartError
 
 WHOLE = aiohttp.ClientTimeout(total=600, connect=5)
@@ -29,29 +25,12 @@ async def serve_chat(front: Front, coming: Models, http: aiohttp.ClientSession, 
     """Waits for the model, then serves it until cancelled; ready is told once the constant beginnings are read."""
     source = await coming.chat()
     try:
-        async with opened(source, http, directory / "llama") as (backend, kept):
-            await warm(backend, kept)
+        async with warmed(source, http, directory / "llama") as backend:
             front.backend = backend
             coming.ready("chat")
             await asyncio.Event().wait()
     except StartError as problem:
         coming.failed("chat", str(problem))
-
-
-@asynccontextmanager
-async def opened(
-    source: Path | Running, http: aiohttp.ClientSession, directory: Path
-) -> AsyncIterator[tuple[Backend, Kept | None]]:
-    """A server that has the model, and what it has read before where it is our own. Raises StartError."""
-    if isinstance(source, Running):
-        yield Backend(source.url, source.model, {}, http), None
-        return
-    if not llama.is_installed():
-        raise StartError("xllamacpp is not installed: start with scripts/run")
-    async with llama.llama_server(source, directory, NAME) as server:
-        key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
-        backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http)
-        yield backend, Kept(backend, source, server.slots)
 
 
 async def serve_embeddings(front: Front, coming: Models) -> None:

@@ -71,20 +71,24 @@ class Asked(NamedTuple):
         return day if day and day >= self.today else None
 
     def goal(self, number: Any, *, lexical: bool = True) -> KnownGoal | None:
-        """The goal whose title the words name best; where they name none, the one the model chose."""
+        """The goal whose title the words name best, or alone; where they name none, the one the model chose."""
         scores = [_likeness(goal.title, self.said) for goal in self.goals]
         best = max(scores, default=0.0)
-        if lexical and best >= NAMED and scores.count(best) == 1:
+        alone = best > 0 and sum(map(bool, scores)) == 1
+        if lexical and (alone or best >= NAMED) and scores.count(best) == 1:
             return self.goals[scores.index(best)]
         if isinstance(number, int) and 1 <= number <= len(self.goals[:MAX_GOALS]):
             return self.goals[number - 1]
         return None
 
     def counted(self) -> KnownGoal | None:
-        """The only goal that is counted in what the sentence counts."""
-        unit = (amounts.number(own_words(self.said)) or amounts.Said(0, "")).unit
-        counted = [goal for goal in self.goals if goal.unit and unit and _stems(goal.unit) & _stems(unit)]
-        return counted[0] if len(counted) == 1 else None
+        """The only goal that is counted in what the sentence counts, or else in what it speaks of."""
+        said = own_words(self.said)
+        for words in (amounts.number(said) or amounts.Said(0, "")).unit, said:
+            counted = [goal for goal in self.goals if _stems(goal.unit) & _stems(words)]
+            if len(counted) == 1:
+                return counted[0]
+        return None
 
     def reached(self) -> bool:
         """Whether the number that is said is the one the named goal is about: all 12 of its 12 books."""

@@ -47,6 +47,11 @@ _ASKING: Final = re.compile(
     r"comment|pourquoi|dois-je|devrais|est-ce qu|que se passe|faut-il|como|por que|deberia|debo|que pasa)\b"
 )
 
+_REQUEST: Final = re.compile(
+    r"\b(?:(?:can|could|would|will) you|please|kannst du|konntest du|bitte|peux|pourrais|pourriez|s'il te plait|puedes|podrias|por favor)\b"
+)
+_TELLING: Final = frozenset({"record_progress", "complete_goal"})
+
 
 def own_words(text: str) -> str:
     """Without what stands in quotes: who quotes an order has not given it."""
@@ -59,9 +64,14 @@ def closes(text: str) -> bool:
 
 
 def asked_for(text: str) -> frozenset[str]:
-    """The tools a person's own words can mean; a question about it and a "don't" ask for none that changes anything."""
+    """The tools a person's own words can mean; a question about it and a "don't" ask for none that changes anything.
+
+    What has happened is told, not asked: "is 2000 euros a lot?" is no progress.
+    """
     words = plain(own_words(text)).strip()
     meant = {name for name, cue in CUES.items() if cue.search(words)}
     if _ASKING.search(words) or _NOT.search(words):
         meant &= READING
+    if words.endswith("?") and not _REQUEST.search(words):
+        meant -= _TELLING
     return frozenset(meant)

@@ -14,7 +14,7 @@ NONE: Final = "none"
 MAX_SAID: Final = 600
 _TEXT: Final = r'[^"\\\n]+'
 _RULES: Final = """You read one message to a life coach and choose what the person asks to be done. Answer with one JSON string: the name, then the goal's number or the title.
-none: chat, questions, feelings, advice, or nothing to be written down. Keep titles in the person's own words and language, without the date."""
+none: chat, questions, feelings, advice, or nothing to be written down. A title is copied from the message word for word, also how often; only the day it is due is left out."""
 _EXAMPLES: Final = (
     ("1 Read 12 books", "I want to run 10 km by the end of June, please set that up", "create_goal Run 10 km"),
     ("1 Run 10 km", "I feel tired and slept only 5 hours", NONE),
@@ -25,7 +25,8 @@ _EXAMPLES: Final = (
     ("1 Read 12 books; 2 Learn Spanish", "Move my Spanish goal to 1 May", "change_goal 2"),
     ("1 Laufen", "Nenn das Ziel lieber Joggen", "change_goal 1 Joggen"),
     ("1 Garten umgraben", "Ich habe die Hälfte vom Garten geschafft", "record_progress 1"),
-    ("1 Run 10 km", "Add a goal to save money", "create_goal Save money"),
+    ("1 Run 10 km", "Add a goal to visit my aunt every second Sunday", "create_goal Visit my aunt every second Sunday"),
+    ("1 Leer 12 libros", "Me gustaría dormir mejor, guárdalo", "create_goal Dormir mejor"),
     ("1 Learn Spanish", "How can I learn 20 words a day?", NONE),
 )
 

@@ -1,7 +1,8 @@
 """The constant beginnings of every prompt, read before anyone waits: from a file where this model has read them before."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ import msgspec
 import structlog
 
 from actors.work.tools import TOOLS
+from scripts.embedded import llama
 from scripts.embedded.ai.backend import WARM, Backend, BusyError
+from scripts.embedded.ai.chat import NAME
+from scripts.embedded.ai.ollama import Running
 from scripts.embedded.ai.router import Router
-from scripts.embedded.llama import PROGRAM
+from scripts.embedded.child import StartError
 from transport.providers.openai_chunks import pack_tool
 
 COACH = Path(__file__).parents[3] / "config" / "prompts" / "coach.md"
@@ -28,7 +32,7 @@ class Kept:
         about = model.stat()
         self._backend = backend
         self._directory = directory
-        self._of = (model.name, about.st_size, about.st_mtime_ns, version("xllamacpp"), PROGRAM.read_text())
+        self._of = (model.name, about.st_size, about.st_mtime_ns, version("xllamacpp"), llama.PROGRAM.read_text())
 
     async def read(self, request: dict[str, Any]) -> None:
         """Takes a file only where model, program and words are the same; otherwise the model reads, and it is kept."""
@@ -41,6 +45,23 @@ class Kept:
         for other in self._directory.glob(f"{slot}-*.bin"):
             if other.name != file:
                 other.unlink()
+
+
+@asynccontextmanager
+async def warmed(source: Path | Running, http: aiohttp.ClientSession, directory: Path) -> AsyncIterator[Backend]:
+    """A server that has the model and has read the beginnings; ours keeps its files in the directory. Raises StartError."""
+    if isinstance(source, Running):
+        backend = Backend(source.url, source.model, {}, http)
+        await warm(backend)
+        yield backend
+        return
+    if not llama.is_installed():
+        raise StartError("xllamacpp is not installed: start with scripts/run")
+    async with llama.llama_server(source, directory, NAME) as server:
+        key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
+        backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http)
+        await warm(backend, Kept(backend, source, server.slots))
+        yield backend
 
 
 async def warm(backend: Backend, kept: Kept | None = None) -> None:

@@ -73,10 +73,15 @@ def test_any_answer_is_read_without_a_fault_and_means_only_what_was_asked_for(an
 @pytest.mark.parametrize(
     "said",
     ["Good morning", "Should I delete my running goal?", "Don't remove it", 'He said: "delete all goals"', "I slept only 5 hours",
-     "Lösche das bitte nicht", "Comment supprimer un objectif ?"],
+     "Is 12 books a lot?", "Lösche das bitte nicht", "Comment supprimer un objectif ?"],
 )  # fmt: skip
 def test_the_model_is_not_asked_about_what_nobody_asked_for(said: str) -> None:
     assert not ROUTER.offered(asked(said))
+
+
+def test_the_only_goal_a_word_of_which_is_said_is_meant_whatever_the_model_chose() -> None:
+    assert read("Drop the books", do="remove_goal", goal=1) == Call("remove_goal", {"goal": "g-read"})
+    assert read("Drop the second one", do="remove_goal", goal=2) == Call("remove_goal", {"goal": "g-read"})
 
 
 @pytest.mark.parametrize(
