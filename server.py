@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,7 @@ def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_i
         CHAT_SEND.scaled(settings.limits_scale),
         REPLIES.scaled(settings.limits_scale),
         daily_tokens=settings.daily_tokens,
+        actions_wait=timedelta(hours=settings.actions_wait_hours),
         model_missing=models.missing,
     )
 

@@ -53,9 +53,12 @@ class GoalCreated(Event, frozen=True):
 
 
 class GoalChanged(Event, frozen=True):
+    """`taken_back` is the user's local day of the progress that this takes back."""
+
     type = "goal.changed"
     goal: Goal
     rolled_up: tuple[RolledUp, ...] = ()
+    taken_back: date | None = None
 
 
 class GoalProgressed(Event, frozen=True):
@@ -85,10 +88,13 @@ class GoalCompleted(Event, frozen=True):
 
 
 class GoalReopened(Event, frozen=True):
+    """`taken_back` is the user's local day of the completion, if that is taken back as if it had never been."""
+
     type = "goal.reopened"
     goal_id: str
     progress: float
     rolled_up: tuple[RolledUp, ...] = ()
+    taken_back: date | None = None
 
 
 class GoalRemoved(Event, frozen=True):
@@ -174,7 +180,10 @@ class ActionProposed(Event, frozen=True):
 
 
 class ActionTaken(Event, frozen=True):
-    """The coach did something at once, told by the event before; `before` is the goal as it was until then."""
+    """The coach did something at once, told by the event before; `before` is the goal as it was until then.
+
+    `day` is the user's local day it counts for, where it counts for one.
+    """
 
     type = "action.taken"
     action_id: str
@@ -185,6 +194,7 @@ class ActionTaken(Event, frozen=True):
     goal_id: str
     undo_shown_until: Time
     before: Goal | None = None
+    day: date | None = None
 
 
 class ActionResolved(Event, frozen=True):

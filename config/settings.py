@@ -165,6 +165,9 @@ class Settings(BaseSettings):
         1_000_000,
         description="Tokens of language models a user has on a local day, read and written; then the offline coach answers.",
     )
+    actions_wait_hours: PositiveFloat = Field(
+        24.0, le=24.0 * 30, description="How long what the coach proposes waits for its user's word."
+    )
     llm_file: Path | None = Field(
         None,
         description="A GGUF file that `scripts/run` serves on loopback as the model. Refused in production.",

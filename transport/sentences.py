@@ -36,6 +36,7 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "goal.open": "Dieses Ziel ist schon offen.",
         "goal.too_many": "Es gibt schon sehr viele Ziele. Entferne zuerst solche, die nicht mehr wichtig sind.",
         "invalid": "Etwas an dieser Anfrage ist nicht, wie es sein soll.",
+        "invalid.email": "Das ist keine Mailadresse. Sie sieht aus wie name@example.org, ohne etwas davor oder dahinter.",
         "invalid.command": "Einen solchen Befehl gibt es nicht.",
         "method": "So lässt sich das hier nicht anfragen.",
         "not_acceptable": "Was hier ist, gibt es in keiner der Arten, die du annimmst. Bitte nimm application/json an.",

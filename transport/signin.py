@@ -14,7 +14,7 @@ import structlog
 
 from actors.commands import ChangeMail, OpenAccount
 from actors.domain.profile import Email, Language, Name, Zone
-from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
+from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NoAddress, NotFound, Revoked, Unauthenticated
 from actors.domain.roles import Role
 from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
 from actors.runtime.envelope import Overloaded, Unavailable
@@ -42,7 +42,10 @@ NEWCOMERS: Final = "newcomers"
 REGISTER: Final = "register"
 """The kind of a token that opens an account."""
 _ATTEMPTS: Final = 5
-_MAIL: Final = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+")
+_ATOM: Final = r'[^\s\x00-\x1f\x7f"(),.:;<>@\[\\\]]+'
+_LABEL: Final = r"[^\W_](?:[\w-]*[^\W_])?"
+_MAIL: Final = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+"""A dot-atom and a domain name, in any script (RFC 5321, 4.1.2; RFC 6531, 3.3): no names, quotes, comments, literals."""
 
 log = structlog.get_logger(__name__)
 
@@ -85,9 +88,9 @@ class Device(msgspec.Struct, frozen=True):
 
 
 def check_address(email: str) -> None:
-    """Raises Invalid."""
+    """Raises NoAddress."""
     if not _MAIL.fullmatch(email):
-        raise Invalid(fields={"email": "is not a mail address"})
+        raise NoAddress(fields={"email": "is not one plain mail address"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

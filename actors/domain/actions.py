@@ -1,6 +1,6 @@
 """Actions: what the coach asked its tools for. What adds is done at once and can be undone; the rest waits for a word."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -28,7 +28,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     pending: nothing has happened; `body` is the `command`'s as JSON text, and `grounds` stands for what the summary
     rests on: should that have changed, the action fails. done: it has happened; `before` is the goal as it was, None
-    when there was none, `after` as the tool left it. `problem` is the code of what a failed one was refused with.
+    when there was none, `after` as the tool left it, `day` the user's local day it counts for. `problem` is the code of what a failed one was refused with.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     grounds: str | None = None
     before: Goal | None = None
     after: Goal | None = None
+    day: date | None = None
 
 
 def held(actions: dict[str, Action]) -> dict[str, Action]:

@@ -47,7 +47,24 @@ def believed(stamp: Stamp) -> Stamp:
 
 
 def active(activity: Activity, day: date, tz: str, at: datetime) -> Activity:
-    """Something was done at `at`, which is `day` in zone `tz`.
+    """Something was done at `at`, which is `day` in zone `tz`."""
+    now = _lived(activity, day, tz, at)
+    if now.last_day != activity.last_day:
+        return replace(now, deeds=1, before=replace(activity, deeds=0, before=None))
+    if day == now.last_day:
+        return replace(now, deeds=now.deeds + 1)
+    return now if now.before is None else replace(now, before=_lived(now.before, day, tz, at))
+
+
+def taken_back(activity: Activity, day: date) -> Activity:
+    """One deed of that day was none. Only the last day goes with it, and only if nothing else was done on it."""
+    if day != activity.last_day or activity.before is None:
+        return activity
+    return replace(activity, deeds=activity.deeds - 1) if activity.deeds > 1 else activity.before
+
+
+def _lived(activity: Activity, day: date, tz: str, at: datetime) -> Activity:
+    """The days with this deed among them.
 
     A day counts once. A day lies between the two only when the zone of the last deed and the zone of this one agree
     that it does: crossing the date line westwards skips a date that the traveller never had. What was done before the

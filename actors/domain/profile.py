@@ -49,7 +49,8 @@ class Activity(msgspec.Struct, frozen=True):
 
     `last_at` and `last_tz` are the instant and the zone that day was read from: travellers need them. Days may be told
     late: `done` has a bit for each of the newest days, the last one lowest, `skipped` for those a traveller never had;
-    `beyond` is how many days in a row ended right before them.
+    `beyond` is how many days in a row ended right before them. `deeds` were done on the last day, and `before` is how it
+    was without them.
     """
 
     last_day: date | None = None
@@ -59,6 +60,8 @@ class Activity(msgspec.Struct, frozen=True):
     done: int = 0
     skipped: int = 0
     beyond: int = 0
+    deeds: int = 0
+    before: "Activity | None" = None
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

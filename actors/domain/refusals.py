@@ -8,6 +8,11 @@ class Invalid(Refused):
     message = "Something in this request is not as it should be."
 
 
+class NoAddress(Invalid):
+    code = "invalid.email"
+    message = "This is not a mail address. It is written like name@example.org, and nothing else."
+
+
 class TooLarge(Refused):
     code = "too_large"
     message = "This is larger than is accepted here."

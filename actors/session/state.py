@@ -20,7 +20,7 @@ from actors.domain.conversation import (
     packed,
     unpacked,
 )
-from actors.domain.days import active, days_in_row, local_day
+from actors.domain.days import active, days_in_row, local_day, taken_back
 from actors.domain.goals import Goal, RolledUp
 from actors.domain.profile import Activity, Profile, Stats
 from actors.domain.roll_up import mean_progress
@@ -47,7 +47,7 @@ from actors.events import (
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
-FOLD_VERSION = 5
+FOLD_VERSION = 6
 """Raised whenever the same events give another state: older snapshots are thrown away then."""
 STILL_COUNTS = timedelta(days=90)
 
@@ -158,6 +158,7 @@ def taken(event: ActionTaken, at: datetime, after: Goal) -> Action:
         undo_shown_until=event.undo_shown_until,
         before=event.before,
         after=after,
+        day=event.day,
     )
 
 
@@ -177,8 +178,16 @@ def _profile_changed(state: State, event: ProfileChanged, recorded: Recorded) ->
     return replace(state, profile=changed(state.profile, event, recorded.at))
 
 
-def _goal_set(state: State, event: GoalCreated | GoalChanged, recorded: Recorded) -> State:
+def _goal_created(state: State, event: GoalCreated, recorded: Recorded) -> State:
     return replace(state, goals=_with(state.goals, event.goal, event.rolled_up, recorded.at))
+
+
+def _goal_changed(state: State, event: GoalChanged, recorded: Recorded) -> State:
+    return replace(
+        state,
+        goals=_with(state.goals, event.goal, event.rolled_up, recorded.at),
+        activity=_without(state.activity, event.taken_back),
+    )
 
 
 def _goal_progressed(state: State, event: GoalProgressed, recorded: Recorded) -> State:
@@ -207,6 +216,7 @@ def _goal_reopened(state: State, event: GoalReopened, recorded: Recorded) -> Sta
         state,
         goals=_with(state.goals, goal, event.rolled_up, recorded.at),
         goals_completed=state.goals_completed - (before.status == "done"),
+        activity=_without(state.activity, event.taken_back),
     )
 
 
@@ -274,8 +284,8 @@ def _acted(state: State, action: Action) -> State:
 EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     AccountOpened: _account_opened,
     ProfileChanged: _profile_changed,
-    GoalCreated: _goal_set,
-    GoalChanged: _goal_set,
+    GoalCreated: _goal_created,
+    GoalChanged: _goal_changed,
     GoalProgressed: _goal_progressed,
     GoalCompleted: _goal_completed,
     GoalReopened: _goal_reopened,
@@ -289,6 +299,10 @@ EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     ActionTaken: _action_taken,
     ActionResolved: _action_resolved,
 }
+
+
+def _without(activity: Activity, taken: date | None) -> Activity:
+    return activity if taken is None else taken_back(activity, taken)
 
 
 def _with(goals: Mapping[str, Goal], goal: Goal, changes: Sequence[RolledUp], at: datetime) -> dict[str, Goal]:

@@ -1,7 +1,7 @@
 """What the coach asks its tools for, and the user's word on it: confirmed, declined, undone, or too late."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -41,7 +41,18 @@ from actors.domain.refusals import (
     TooManySteps,
     UnknownCommand,
 )
-from actors.events import ActionProposed, ActionResolved, ActionTaken, Event, GoalRemoved, ToolUsed
+from actors.events import (
+    ActionProposed,
+    ActionResolved,
+    ActionTaken,
+    Event,
+    GoalChanged,
+    GoalCompleted,
+    GoalProgressed,
+    GoalRemoved,
+    GoalReopened,
+    ToolUsed,
+)
 from actors.runtime.envelope import Refused
 from actors.runtime.journaled import Decided, Stamp
 from actors.work import goals as work_goals
@@ -122,7 +133,8 @@ def undo(held: Held, command: UndoAction, stamp: Stamp) -> Decided:
         return Decided((), ActionAnswer(action))
     if action.state != "done" or action.after is None:
         raise NothingToUndo
-    return _resolved(action, "undone", UNDO[action.command](held, action, action.after, stamp).events)
+    undone = UNDO[action.command](held, action, action.after, stamp)
+    return _resolved(action, "undone", [_taking_back(event, action.day) for event in undone.events])
 
 
 def expire(held: Held, command: ExpireAction, stamp: Stamp) -> Decided:
@@ -145,6 +157,7 @@ def _taken(held: Held, call: CallTool, stamp: Stamp) -> tuple[list[Event], str]:
         goal_id=goal.id,
         undo_shown_until=stamp.at + UNDO_SHOWN,
         before=held.goals.get(goal.id),
+        day=next((one.day for one in done.events if isinstance(one, GoalProgressed | GoalCompleted)), None),
     )
     return [*done.events, taken], result_of(done.answer)
 
@@ -241,6 +254,11 @@ UNDO: dict[str, Callable[[Held, Action, Goal, Stamp], Decided]] = {
     NAMES[CompleteGoal]: _undo_completion,
 }
 """How what is done at once is taken back, by the command's name."""
+
+
+def _taking_back(event: Event, day: date | None) -> Event:
+    """What was recorded by mistake counts for no day."""
+    return replace(event, taken_back=day) if isinstance(event, GoalChanged | GoalReopened) else event
 
 
 def _own(held: Held, action_id: str) -> Action:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.domain.days import active, days_in_row, local_day, zones
+from actors.domain.days import active, days_in_row, local_day, taken_back, zones
 from actors.domain.profile import Activity
 
 NEW_YORK, HAVANA, APIA = "America/New_York", "America/Havana", "Pacific/Apia"
@@ -74,6 +74,45 @@ def deeds(*told: tuple[str, str]) -> Activity:
     for at, tz in told:
         activity = active(activity, local_day(utc(at), tz), tz, utc(at))
     return activity
+
+
+def without(activity: Activity, day: str) -> Activity:
+    return taken_back(activity, date.fromisoformat(day))
+
+
+def test_a_deed_that_was_none_takes_its_day_along_if_that_had_no_other() -> None:
+    two = (("2026-05-01T10:00:00", BERLIN), ("2026-05-02T10:00:00", BERLIN))
+    before, third = deeds(*two), ("2026-05-03T10:00:00", BERLIN)
+    once, twice = deeds(*two, third), deeds(*two, third, third)
+    assert without(once, "2026-05-03").days_in_row == before.days_in_row == 2
+    assert without(once, "2026-05-03").last_day == before.last_day
+    assert without(twice, "2026-05-03").days_in_row == 3
+    assert without(without(twice, "2026-05-03"), "2026-05-03").days_in_row == 2
+    assert without(deeds(two[0]), "2026-05-01").days_in_row == 0
+    again = active(without(once, "2026-05-03"), date(2026, 5, 3), BERLIN, utc(third[0]))
+    assert again.days_in_row == 3
+
+
+def test_an_older_day_stays_and_what_is_told_late_is_not_forgotten() -> None:
+    told = deeds(("2026-05-01T10:00:00", BERLIN), ("2026-05-03T10:00:00", BERLIN), ("2026-05-02T10:00:00", BERLIN))
+    assert (told.days_in_row, without(told, "2026-05-02").days_in_row) == (3, 3)
+    assert (without(told, "2026-05-03").days_in_row, without(told, "2026-05-03").last_day) == (2, date(2026, 5, 2))
+
+
+@given(st.lists(st.integers(0, 40), min_size=1), st.integers(0, 5))
+def test_taking_the_newest_deeds_back_leaves_the_row_as_if_they_had_never_been(offsets: list[int], more: int) -> None:
+    start, days = utc("2026-02-20T12:00:00"), [*sorted(offsets), *[41] * (more + 1)]
+    told = [(local_day(start + timedelta(days=day), BERLIN), start + timedelta(days=day)) for day in days]
+    activity = Activity()
+    for day, at in told[: len(offsets)]:
+        activity = active(activity, day, BERLIN, at)
+    after = activity
+    for day, at in told[len(offsets) :]:
+        after = active(after, day, BERLIN, at)
+    for day, _ in told[len(offsets) :]:
+        assert after.last_day == day
+        after = taken_back(after, day)
+    assert (after.days_in_row, after.last_day, after.done) == (activity.days_in_row, activity.last_day, activity.done)
 
 
 def test_days_in_a_row_end_today_or_yesterday() -> None:

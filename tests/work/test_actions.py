@@ -177,6 +177,28 @@ def test_undoing_a_completion_opens_the_goal_again(story: Story) -> None:
     assert (story.now(goal).status, story.now(goal).progress, story.state.goals_completed) == ("open", 60, 0)
 
 
+@pytest.mark.parametrize("command", [lambda goal: RecordProgress(goal.id, 40), lambda goal: CompleteGoal(goal.id)])
+def test_undoing_takes_its_day_out_of_the_streak_unless_something_else_was_done_on_it(
+    story: Story, command: Callable[[Goal], Command]
+) -> None:
+    goal, other = story.create("Run"), story.create("Read")
+    story.progress(other, 10)
+    story.at += timedelta(days=1)
+    for own in (0, 1):
+        action = act(story, command(goal))
+        assert story.state.activity.days_in_row == 2
+        for n in range(own):
+            story.progress(other, 20 + n)
+        story.act(UndoAction(action.id))
+        assert story.state.activity.days_in_row == 1 + own
+
+
+def test_opening_a_goal_again_oneself_leaves_the_day(story: Story) -> None:
+    goal = story.complete(story.create("Run"))
+    story.reopen(goal)
+    assert story.state.activity.days_in_row == 1
+
+
 def _add_a_part(story: Story, goal: Goal) -> None:
     story.create("Part", parent_id=goal.id)
 

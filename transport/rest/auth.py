@@ -12,6 +12,7 @@ from actors.domain.profile import Email, Language, Name, Zone
 from actors.domain.refusals import (
     BadCredentials,
     MailTaken,
+    NoAddress,
     NotFound,
     RateLimited,
     Revoked,
@@ -140,7 +141,7 @@ ROUTES: Final = (
         answer=SignedIn,
         status=HTTPStatus.CREATED,
         also={HTTPStatus.ACCEPTED: OnItsWay},
-        refuses=(MailTaken, WeakPassword, RateLimited),
+        refuses=(MailTaken, NoAddress, WeakPassword, RateLimited),
     ),
     _open(
         "POST",

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
@@ -19,7 +20,7 @@ from transport.rest.doors import DOORS, LOOPBACK
 from transport.rest.routes import Route
 
 SHOWN: Final = 100  # messages in the list, the newest first
-_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_HOST: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?")
 _STYLE: Final = """
 :root{color-scheme:light dark}
 body{font:16px/1.55 system-ui,sans-serif;max-width:52rem;margin:3rem auto;padding:0 1.25rem}
@@ -54,8 +55,7 @@ def _near(request: web.Request) -> Path:
     directory = request.app[DOORS].caught_mail
     proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     near = any(ip_address(request.remote or "::") in network for network in LOOPBACK)
-    named = request.host.rpartition(":")[0] or request.host
-    if directory is None or proxied or not near or named not in _HOSTS:
+    if directory is None or proxied or not near or not _HOST.fullmatch(request.host):
         raise NotFound
     return directory
 

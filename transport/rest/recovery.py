@@ -9,7 +9,7 @@ from aiohttp import web
 
 from actors.domain.private import private
 from actors.domain.profile import Email
-from actors.domain.refusals import BadCredentials, MailTaken, NotFresh, TokenSpent, WeakPassword
+from actors.domain.refusals import BadCredentials, MailTaken, NoAddress, NotFresh, TokenSpent, WeakPassword
 from transport.recovery import Recovery, Scope
 from transport.rest.auth import OnItsWay, Password, caller
 from transport.rest.doors import DOORS, IDENTITY, METER
@@ -107,6 +107,7 @@ ROUTES: Final = (
         resend,
         "Have the token that confirms a mail address sent once more, if it waits for that",
         body=Resend,
+        refuses=(NoAddress,),
         answer=OnItsWay,
         status=HTTPStatus.ACCEPTED,
     ),
@@ -141,7 +142,7 @@ ROUTES: Final = (
         change_email,
         "Have a token sent to another mail address, which confirms it as one's own",
         body=ChangeEmail,
-        refuses=_proved,
+        refuses=(*_proved, NoAddress),
         answer=OnItsWay,
         status=HTTPStatus.ACCEPTED,
     ),

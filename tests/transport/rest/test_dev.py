@@ -40,7 +40,23 @@ async def test_the_newest_mail_comes_first_and_can_be_read(start_node: StartNode
     assert (status, "cannot be shown" in page) == (200, True)
 
 
-@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"X-Forwarded-For": "127.0.0.1"}])
+@pytest.mark.parametrize("host", ["localhost", "localhost:8787", "127.0.0.1", "[::1]", "[::1]:8787"])
+async def test_it_is_read_by_any_name_of_the_machine(start_node: StartNode, mail: Path, host: str) -> None:
+    node = await start_node(rest={"caught_mail": mail})
+    assert (await call_text(node, "/dev/mail", {"Host": host}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "127.0.0.1"},
+        *(
+            {"Host": host}
+            for host in ("evil.example", "localhost:evil.com", "localhost:80:80", "[::1", "[::1].evil.com")
+        ),
+        *({"Host": host} for host in ("localhost.", "evil.com:localhost", "a@localhost", "127.0.0.1.evil.com", "::1")),
+    ],
+)
 async def test_nobody_reads_it_from_elsewhere(start_node: StartNode, mail: Path, headers: dict[str, str]) -> None:
     node = await start_node(rest={"caught_mail": mail})
     for path in ("/dev/mail", "/dev/mail/00000000000000000002-bbbbbb.eml"):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 from argon2 import PasswordHasher
 
 from actors.commands import OpenAccount
@@ -14,6 +15,14 @@ from storage.mongo.accounts import CREDENTIALS, MongoAccounts
 from storage.mongo.keys import MongoKeys
 from storage.sealing import Sealing, Secrets
 from tests.transport.rest.auth.conftest import ANN, LOGIN, PASSWORD, House, Node
+from transport.signin import check_address
+
+NO_ADDRESS = (
+    "no address", "ann@example.org@example.org", "<ann@example.org>", "Ann <ann@example.org>", "ann@example.org,bo@example.org",
+    "ann@example.org;", "mailto:ann@example.org", '"ann"@example.org', "ann(home)@example.org", "ann@[127.0.0.1]",
+    "ann@example.org>", ".ann@example.org", "ann.@example.org", "a..b@example.org", "ann@example..org", "ann@-example.org",
+    "ann@example.org.", "ann@", "@example.org", " ann@example.org", "ann@example.org\r\nBcc: bo@example.org", f"{'a' * 65}@b.org",
+)  # fmt: skip
 
 
 async def test_registering_opens_the_account_and_signs_in(node: Node, house: House, ann: dict[str, Any]) -> None:
@@ -73,8 +82,7 @@ async def test_what_is_wrong_with_a_registration_is_said_and_nothing_is_kept(nod
         ({"password": "Password123!"}, "auth.password", "password"),
         ({"password": "short"}, "auth.password", "password"),
         ({"password": "ann@example.org"}, "auth.password", "password"),
-        ({"email": "no address"}, "invalid", "email"),
-        ({"email": "ann@example.org@example.org"}, "invalid", "email"),
+        *(({"email": wrong}, "invalid.email", "email") for wrong in NO_ADDRESS),
         ({"email": {"$ne": ""}}, "invalid", "email"),
         ({"tz": "Mars/Olympus"}, "invalid", "tz"),
         ({"name": "  "}, "invalid", "name"),
@@ -132,3 +140,11 @@ async def test_nothing_private_stands_in_the_database(node: Node, house: House, 
     seen = repr([await house.store[name].find().to_list() for name in await house.store.list_collection_names()])
     for secret in ("ann@", "xample.org", "argon2", "Gurkensalat", "Berlin", ann["refresh_token"].rpartition(".")[2]):
         assert secret not in seen
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["a@b", "ann+coach@mail.example.org", "o'neill@xn--bcher-kva.example", "zoë@bücher.example", "用户@例子.公司"],
+)
+def test_a_plain_address_in_any_script_is_one(email: str) -> None:
+    check_address(email)
