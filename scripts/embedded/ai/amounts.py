@@ -3,14 +3,15 @@
 import re
 from typing import Final, Literal, NamedTuple
 
-from scripts.embedded.ai.dates import NUMBERS, plain
+from scripts.embedded.ai.date_words import NUMBERS
+from scripts.embedded.ai.dates import plain
 
 Kind = Literal["percent", "add", "amount"]
 _FRACTIONS: Final = {
     r"three quarters|drei viertel|dreiviertel|trois quarts|tres cuartos": 75.0,
     r"two thirds|zwei drittel|deux tiers|dos tercios": 200 / 3,
-    r"a third|one third|ein drittel|un tiers|un tercio": 100 / 3,
-    r"a quarter|one quarter|ein viertel|un quart|un cuarto|una cuarta parte": 25.0,
+    r"a third|one third|eine?[mn]? drittel|un tiers|un tercio": 100 / 3,
+    r"a quarter|one quarter|eine?[mn]? viertel|un quart|un cuarto|una cuarta parte": 25.0,
     r"half|halfway|halb|halfte|moitie|mitad|a medias|meta": 50.0,
 }
 _NUMBER: Final = r"(?<![\w.,])(\d+(?:[.,]\d{3})*(?:[.,]\d+)?)(?!\d)"
@@ -55,19 +56,20 @@ def number(words: str) -> Said | None:
 
 
 def progress(said: str, *, measured: bool) -> tuple[Kind, float] | None:
-    """What kind of progress a sentence tells of, and how much; None when it names no number."""
+    """What kind of progress a sentence tells of, and how much; None when it names no number.
+
+    Of a goal that is not measured only a share is progress: two coffees are no two per cent.
+    """
     words = plain(said)
-    share = None if measured else _share(words)
-    if share is not None:
-        return "percent", share
-    found = _total(words)
-    if found is not None and measured:
-        return "amount", found.value
+    if not measured:
+        share = _share(words)
+        return None if share is None else ("percent", share)
+    total = _total(words)
+    if total is not None:
+        return "amount", total.value
     found = number(words) or _one_more(words)
     if found is None:
         return None
-    if not measured:
-        return ("percent", found.value) if found.value <= 100 else None
     stands = _STANDS.search(words) and not _ADDED.search(words)
     return ("amount" if stands else "add"), found.value
 

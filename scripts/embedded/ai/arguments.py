@@ -112,7 +112,8 @@ def _title(words: Any, asked: Asked) -> str | None:
     """In the person's own words, or not at all; without the day, which stands in `due`."""
     if not isinstance(words, str) or not _grounded(words, asked.said):
         return None
-    title = dates.without_day(" ".join(words.split()), asked.today).strip(" .,!;:\"'")[:200]
+    whole = dates.with_frequency(" ".join(words.split()), " ".join(asked.said.split()))
+    title = dates.without_day(whole, asked.today).strip(" .,!;:\"'")[:200]
     return f"{title[:1].upper()}{title[1:]}" or None
 
 

@@ -43,6 +43,8 @@ _STOP: Final = frozenset(
         "que",
     ]
 )
+_ANY_GOAL: Final = re.compile(r"goals?|ziele?n?|ziels|objectifs?|objetivos?|metas?")
+"""Names no goal in particular."""
 
 
 class KnownGoal(NamedTuple):
@@ -72,7 +74,7 @@ class Asked(NamedTuple):
 
     def goal(self, number: Any, *, lexical: bool = True) -> KnownGoal | None:
         """The goal whose title the words name best, or alone; where they name none, the one the model chose."""
-        scores = [_likeness(goal.title, self.said) for goal in self.goals]
+        scores = self._likenesses()
         best = max(scores, default=0.0)
         alone = best > 0 and sum(map(bool, scores)) == 1
         if lexical and (alone or best >= NAMED) and scores.count(best) == 1:
@@ -80,6 +82,12 @@ class Asked(NamedTuple):
         if isinstance(number, int) and 1 <= number <= len(self.goals[:MAX_GOALS]):
             return self.goals[number - 1]
         return None
+
+    def names_a_goal(self) -> bool:
+        return any(self._likenesses())
+
+    def _likenesses(self) -> list[float]:
+        return [_likeness(goal.title, self.said) for goal in self.goals]
 
     def counted(self) -> KnownGoal | None:
         """The only goal that is counted in what the sentence counts, or else in what it speaks of."""
@@ -121,6 +129,7 @@ def asked_in(text: str, today: date) -> Asked:
 def _likeness(title: str, said: str) -> float:
     """The share of the title's longer words, and its numbers, that are said, a changed ending forgiven."""
     words = [word for word in re.findall(r"\w+", dates.plain(title)) if len(word) > 3 or word.isdigit()]
+    words = [word for word in words if not _ANY_GOAL.fullmatch(word)]
     theirs = [word for word in re.findall(r"\w+", dates.plain(said)) if len(word) > 2 or word.isdigit()]
     hits = sum(bool(difflib.get_close_matches(word, theirs, n=1, cutoff=0.75)) for word in words)
     return hits / len(words) if words else 0.0

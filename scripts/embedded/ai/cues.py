@@ -9,8 +9,8 @@ _QUOTED: Final = re.compile(r"\"[^\"]*\"|“[^”]*”|„[^“”]*[“”]|«[
 _WORDS: Final = {
     "create_goal": r"add|create|set (?:\w+ ){0,3}up|set (?:me )?(?:a|another|my) goal|new goal|note (?:down|that)|write (?:it |that |this )?down|"
     r"put .{1,60} (?:on|in|to) my|track|save|goal (?:is|for|to|of|:)|my goal|make (?:it|that|this|me) (?:a|my) goal|make a goal|i want to|i'd like to|"
-    r"i (?:will|plan to|aim to|need to)|anlegen|leg\w*|erstell\w*|trag\w*|ziel (?:ist|fur|:)|neues ziel|als ziel|mein ziel|"
-    r"notier\w*|schreib\w* .{0,60}auf|setz\w*|ich (?:will|mochte|wurde gern)|ajout\w*|cree\w*|creer|mets|note|objectif|enregistre\w*|je (?:veux|voudrais|souhaite)|"
+    r"i (?:will|plan to|aim to|need to)|decided to|put (?:it|this|that) (?:in|down|on)|anlegen|leg\w*|erstell\w*|trag\w*|ziel (?:ist|fur|:)|neues ziel|als ziel|mein ziel|"
+    r"notier\w*|schreib\w* .{0,60}auf|setz\w*|ich (?:will|mochte|wurde gern)|eintrag\w*|nehm\w* mir vor|vorgenommen|beschlossen|j'ai decide|he decidido|ajout\w*|cree\w*|creer|mets|note|objectif|enregistre\w*|je (?:veux|voudrais|souhaite)|"
     r"anad\w+|agreg\w+|crea\w*|apunt\w+|anot\w+|pon\w*|objetivo|meta|quiero|quisiera|me gustaria|registra\w*",
     "record_progress": r"\d[\d.,]*|half|third|quarter|more|another|" + r"hal[bf]\w*|halfte|viertel|drittel|weitere\w*|moitie|tiers|quart|mitad|tercio|cuart\w+|"
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|zwei|drei|vier|funf|sechs|sieben|acht|neun|zehn|"
@@ -19,7 +19,7 @@ _WORDS: Final = {
     r"fertig|geschafft|erledigt|abgeschlossen|erreicht|beendet|abhak\w*|hak\w*|bestanden|schliess\w*|termin\w+|fini\w*|"
     r"atteint|reussi\w*|acheve\w*|boucle\w*|(?:c'est|est) faite?|clotur\w*|accompli\w*|coche\w*|cross(?:ed)? off|check(?:ed)? off|acab\w+|logr\w+|complet\w+|consegu\w+|hech[oa]|cierr\w+|cumpl\w+",
     "change_goal": r"chang\w*|rename\w*|mov\w+|postpon\w*|push\w*|shift|delay|extend|reschedul\w*|updat\w*|make it|instead|rather|"
-    r"earlier|later|deadline|adjust|rais\w+|lower|increase|reduce|call (?:it|my)|ander\w*|verschieb\w*|verleg\w*|umbenenn\w*|"
+    r"earlier|later|deadline|adjust|rais\w+|lower|increase|reduce|call (?:it|my|this|that|the)|ander\w*|verschieb\w*|verleg\w*|umbenenn\w*|"
     r"benenn\w*|nenn\w*|stattdessen|statt|spater|verlanger\w*|erhoh\w*|setz\w*|repouss\w*|report\w+|renomm\w*|modifi\w+|decal\w+|deplac\w+|plutot|"
     r"augment\w+|appelle|cambi\w*|renombr\w*|aplaz\w*|pospon\w*|mueve|mover|modific\w*|retras\w*|posterg\w*|sube|llama\w*|en vez",
     "remove_goal": r"delet\w*|remov\w*|drop|get rid of|throw (?:\w+ ){0,4}(?:away|out)|eras\w*|scrap|discard|take (?:\w+ ){0,4}off|forget (?:about )?(?:my|the) .{0,40}goal|"
@@ -50,7 +50,13 @@ _ASKING: Final = re.compile(
 _REQUEST: Final = re.compile(
     r"\b(?:(?:can|could|would|will) you|please|kannst du|konntest du|bitte|peux|pourrais|pourriez|s'il te plait|puedes|podrias|por favor)\b"
 )
-_TELLING: Final = frozenset({"record_progress", "complete_goal"})
+_OTHERS: Final = re.compile(
+    r"^(?:my|mein\w*|mon|ma|mes|mis?|our|unser\w*|notre|nos|nuestr[oa]s?) (?:\w+ )?(?:brother|sister|mother|father|mum|mom|dad|son|daughter|wife|"
+    r"husband|partner|girlfriend|boyfriend|friend|neighbou?r|colleague|boss|bruder|schwester|mutter|vater|sohn|tochter|frau|mann|"
+    r"freund\w*|nachbar\w*|kolleg\w*|chef\w*|frere|soeur|mere|pere|fils|fille|femme|mari|ami\w*|voisin\w*|collegue|"
+    r"herman[oa]|madre|padre|hij[oa]|mujer|marido|espos[oa]|amig[oa]|vecin[oa]|companer[oa]|jef[ea])s?\b"
+)
+TELLING: Final = frozenset({"record_progress", "complete_goal"})
 
 
 def own_words(text: str) -> str:
@@ -63,15 +69,26 @@ def closes(text: str) -> bool:
     return _CLOSES.search(plain(own_words(text))) is not None
 
 
-def asked_for(text: str) -> frozenset[str]:
-    """The tools a person's own words can mean; a question about it and a "don't" ask for none that changes anything.
+def asks_kindly(text: str) -> bool:
+    """Whether something is asked for, in whatever words: "please", "can you"."""
+    return _REQUEST.search(plain(own_words(text))) is not None
 
-    What has happened is told, not asked: "is 2000 euros a lot?" is no progress.
+
+def is_barred(text: str) -> bool:
+    """Whether it is a question about something, or a "don't": such words ask for nothing that changes anything."""
+    words = plain(own_words(text)).strip()
+    return bool(_ASKING.search(words) or _NOT.search(words))
+
+
+def asked_for(text: str) -> frozenset[str]:
+    """The tools a person's own words can mean.
+
+    What has happened is told, not asked, and by who did it: "is 2000 euros a lot?" is no progress, nor is a sister's.
     """
     words = plain(own_words(text)).strip()
-    meant = {name for name, cue in CUES.items() if cue.search(words)}
-    if _ASKING.search(words) or _NOT.search(words):
+    meant = frozenset(name for name, cue in CUES.items() if cue.search(words))
+    if is_barred(text):
         meant &= READING
-    if words.endswith("?") and not _REQUEST.search(words):
-        meant -= _TELLING
-    return frozenset(meant)
+    if _OTHERS.search(words) or (words.endswith("?") and not _REQUEST.search(words)):
+        meant -= TELLING
+    return meant

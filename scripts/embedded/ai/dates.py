@@ -3,73 +3,14 @@
 import calendar
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Final, NamedTuple
 
+from scripts.embedded.ai.date_words import DAYS, MONTHS, NUMBERS, UNITS, WEEKDAYS, any_of
+
 LANGUAGES: Final = ["en", "de", "fr", "es", "it", "pt", "nl"]
-_MONTHS: Final = (
-    "january jan janvier januar enero ene gennaio janeiro januari",
-    "february feb fevrier fevr februar febrero febbraio fevereiro februari",
-    "march mar mars marz marzo marco maart",
-    "april apr avril abril aprile",
-    "may mai mayo maggio maio mei",
-    "june jun juin juni junio giugno junho",
-    "july jul juillet juli julio luglio julho",
-    "august aug aout agosto augustus",
-    "september sep sept septembre septiembre settembre setembro",
-    "october oct octobre oktober okt octubre ottobre outubro",
-    "november nov novembre noviembre novembro",
-    "december dec decembre dezember dez diciembre dic dicembre dezembro",
-)
-_WEEKDAYS: Final = (
-    "monday montag lundi lunes lunedi maandag",
-    "tuesday dienstag mardi martes martedi dinsdag",
-    "wednesday mittwoch mercredi miercoles mercoledi woensdag",
-    "thursday donnerstag jeudi jueves giovedi donderdag",
-    "friday freitag vendredi viernes venerdi vrijdag",
-    "saturday samstag sonnabend samedi sabado sabato zaterdag",
-    "sunday sonntag dimanche domingo domenica zondag",
-)
-_NUMBERS: Final = (
-    "zero null cero",
-    "a an one ein eine einem einer un une uno una",
-    "two zwei deux dos due twee couple",
-    "three drei trois tres tre drie",
-    "four vier quatre cuatro quattro",
-    "five funf cinq cinco cinque vijf",
-    "six sechs seis sei zes",
-    "seven sieben sept siete sette zeven",
-    "eight acht huit ocho otto",
-    "nine neun neuf nueve nove negen",
-    "ten zehn dix diez dieci tien",
-    "eleven elf onze once undici",
-    "twelve zwolf douze doce dodici twaalf",
-)
-_UNITS: Final = {
-    "days": "day days tag tage tagen jour jours dia dias giorno giorni",
-    "weeks": "week weeks woche wochen semaine semaines semana semanas settimana settimane weken",
-    "months": "month months monat monate monaten mois mes meses mese mesi maand maanden",
-    "years": "year years jahr jahre jahren an ans annee annees ano anos anno anni jaar",
-}
-_DAYS: Final = {"days": 1, "weeks": 7}
-
-
-def _table(rows: tuple[str, ...]) -> dict[str, int]:
-    return {word: number for number, row in enumerate(rows) for word in row.split()}
-
-
-MONTHS: Final = {word: number + 1 for word, number in _table(_MONTHS).items()}
-WEEKDAYS: Final = _table(_WEEKDAYS)
-NUMBERS: Final = _table(_NUMBERS)
-UNITS: Final = {word: unit for unit, row in _UNITS.items() for word in row.split()}
-
-
-def _any(words: Iterable[str]) -> str:
-    return "(?:" + "|".join(sorted(words, key=len, reverse=True)) + ")"
-
-
-_MONTH = rf"(?P<month>{_any(MONTHS)})\b\.?"
+_MONTH = rf"(?P<month>{any_of(MONTHS)})\b\.?"
 _YEAR = r"(?:,?\s+(?:de\s+|del\s+)?(?P<year>20\d\d))?\b"
 _OF = r"(?:\s+(?:of|the|du|de|del|des|der|la|le|el|this|dieses|diesen|this coming))*\s*"
 _END = r"(?:the end|end|ende|la fin|fin|final(?:es)?|el final|fine|eind)"
@@ -127,8 +68,8 @@ def _after(found: re.Match[str], today: date) -> date:
     word = found["n"]
     number = int(word) if word.isdigit() else NUMBERS[word]
     unit = UNITS[found["unit"]]
-    if unit in _DAYS:
-        return today + timedelta(number * _DAYS[unit])
+    if unit in DAYS:
+        return today + timedelta(number * DAYS[unit])
     return _months_on(today, number * (12 if unit == "years" else 1))
 
 
@@ -169,7 +110,7 @@ _RULES: Final[tuple[tuple[str, Callable[[re.Match[str], date], date]], ...]] = (
         _named_day,
     ),
     (
-        rf"(?P<month>{_any(MONTHS)})\s+(?:the )?(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b(?!\s*(?:km|kg|%|\d)){_YEAR}",
+        rf"(?P<month>{any_of(MONTHS)})\s+(?:the )?(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b(?!\s*(?:km|kg|%|\d)){_YEAR}",
         _named_day,
     ),
     (r"(?P<day>[0-3]?\d)\.(?P<m>[01]?\d)\.(?P<year>20\d\d)?(?!\d)", _dotted),
@@ -193,14 +134,14 @@ _RULES: Final[tuple[tuple[str, Callable[[re.Match[str], date], date]], ...]] = (
     (
         (
             rf"(?:in|within|dans|en|dentro de|d'ici|innerhalb von|binnen|over|fra|tra|em)\s+(?:the next |a )?"
-            rf"(?P<n>\d{{1,3}}|{_any(NUMBERS)})\s+(?:of )?(?P<unit>{_any(UNITS)})\b"
+            rf"(?P<n>\d{{1,3}}|{any_of(NUMBERS)})\s+(?:of )?(?P<unit>{any_of(UNITS)})\b"
         ),
         _after,
     ),
     (rf"{_NEXT}\s{_WEEK}\b|la semaine prochaine|la semana que viene", lambda _, today: today + timedelta(7)),
     (rf"{_NEXT}\s{_MON}\b|le mois prochain|el mes que viene", _end_of_next(1)),
     (rf"{_NEXT}\s{_YR}\b|l'an(?:nee)? prochaine?|el ano que viene", lambda _, today: date(today.year + 1, 12, 31)),
-    (rf"(?:{_UNTIL}\s+)?(?:{_NEXT}\s+)?(?:le |el |este |den )?(?P<weekday>{_any(WEEKDAYS)})\b", _weekday),
+    (rf"(?:{_UNTIL}\s+)?(?:{_NEXT}\s+)?(?:le |el |este |den )?(?P<weekday>{any_of(WEEKDAYS)})\b", _weekday),
     (r"day after tomorrow|ubermorgen|apres-demain|pasado manana", lambda _, today: today + timedelta(2)),
     (
         r"tomorrow|(?:bis|fur|am) morgen|morgen fertig|demain|para manana|domani|amanha",
@@ -215,6 +156,11 @@ _COMPILED: Final = tuple((re.compile(rf"(?<!\w)(?:{pattern})"), then) for patter
 _REPEATS: Final = re.compile(r"\b(?:every|each|all|jeden|jede|jeder|chaque|tous les|cada|todos los)\s+(?:\w+\s+)?$")
 _OFTEN: Final = re.compile(
     r"\b(?:every|each|daily|weekly|jede\w*|taglich|chaque|tous|toutes|cada|todos|todas|a day|a week|pro)\b"
+)
+_FREQUENCY: Final = re.compile(
+    r",?\s+(?:(?:every|each|jede[nrs]?|chaque|cada|tous les|toutes les|todos los|todas las)\s+\w+(?:\s+(?:morning|evening|night))?|"
+    r"daily|weekly|taglich|wochentlich|(?:\w+\s+(?:times|mal|fois|veces)|once|twice|\w+mal|una vez|une fois)\s+"
+    rf"(?:an?|per|pro|par|por|die|in der|im|al|a la)\s+{any_of(UNITS)}|(?:an?|per|pro|par|por|al|a la)\s+{any_of(UNITS)})\b"
 )
 _LEADS: Final = re.compile(rf"\s+(?:{_UNTIL}|the|a|zum|le|la|el|jusqu'a|d'ici|spatestens)\s*$")
 _DEADLINE: Final = re.compile(
@@ -267,6 +213,16 @@ def without_day(text: str, today: date) -> str:
     while lead := _LEADS.search(said[:start]):
         start = lead.start()
     return f"{text[:start].rstrip(' ,-')} {text[found.end :].strip(' ,')}".strip() or text
+
+
+def with_frequency(title: str, text: str) -> str:
+    """The title, and how often, where that is said right behind it."""
+    mine, said = plain(title), plain(text)
+    start = said.find(mine)
+    if start < 0 or len(said) != len(text):
+        return title
+    often = _FREQUENCY.match(said, start + len(mine))
+    return text[start : often.end()] if often else title
 
 
 def parse(words: str, today: date) -> date | None:

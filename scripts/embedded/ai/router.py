@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from scripts.embedded.ai import dates
+from scripts.embedded.ai import amounts, dates
 from scripts.embedded.ai.arguments import FORMS, GOALS, build, by_schema
 from scripts.embedded.ai.asked import MAX_GOALS, Asked
-from scripts.embedded.ai.cues import CUES, asked_for, closes, own_words
+from scripts.embedded.ai.cues import CUES, TELLING, asked_for, asks_kindly, closes, is_barred, own_words
 
 NONE: Final = "none"
 MAX_SAID: Final = 600
@@ -45,12 +45,26 @@ class Router:
 
     def offered(self, asked: Asked) -> frozenset[str]:
         """The tools that the person's words can mean; none, and the model need not be asked."""
-        meant = asked_for(asked.said) & frozenset(self._tools)
+        meant = asked_for(asked.said)
+        meant = (meant | _implied(asked, more=bool(meant))) & frozenset(self._tools)
+        named = asked.names_a_goal()
         if not asked.goals:
             meant -= {name for name, fields in FORMS.items() if "goal" in fields}
-        if not asked.about_goals() or ("complete_goal" in meant and (asked.reached() or closes(asked.said))):
+        if "create_goal" in meant and not named and not asked.about_goals():
+            meant -= TELLING
+        if not asked.about_goals() or ("complete_goal" in meant and closes(asked.said)):
+            meant -= {"record_progress"}
+        if asked.reached() and len(meant) > 1:
             meant -= {"record_progress"}
         return meant | {name for name in self._unknown if _mentions(asked.said, name)}
+
+    def certain(self, asked: Asked) -> Call | None:
+        """What needs no model: a share of the one goal that is named, and nothing else that could be meant."""
+        if self.offered(asked) != {"record_progress"} or asked.goal(None) is None:
+            return None
+        if amounts.percent(own_words(asked.said)) is None:
+            return None
+        return self.read('"record_progress"', asked)
 
     def prompt(self, asked: Asked) -> list[dict[str, str]]:
         """The constant part first, so that the model keeps it read; only the last message changes, and it at its end."""
@@ -108,6 +122,21 @@ class Router:
         if field in GOALS and asked.goals:
             return {"enum": list(range(1, len(asked.goals[:MAX_GOALS]) + 1))}
         return {"enum": given["enum"]} if "enum" in given else {"type": "string"}
+
+
+def _implied(asked: Asked, *, more: bool) -> frozenset[str]:
+    """What words without a cue can mean: what changes a goal is only proposed, so there the model may judge alone.
+
+    By how it is asked only where there is no more that they mean.
+    """
+    if is_barred(asked.said):
+        return frozenset()
+    implied: set[str] = set()
+    if asked.names_a_goal() and asked.day:
+        implied |= {"change_goal"}
+    if asks_kindly(asked.said) and not more:
+        implied |= {"change_goal", "remove_goal"} if asked.names_a_goal() else {"create_goal"}
+    return frozenset(implied)
 
 
 def _form(name: str, asked: Asked) -> str:

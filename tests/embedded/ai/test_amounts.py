@@ -29,6 +29,7 @@ def test_a_number_and_its_unit(said: str, value: float, unit: str) -> None:
         ("half", 50),
         ("die Hälfte", 50),
         ("deux tiers", 66.7),
+        ("zu einem Drittel", 33.3),
         ("80 %", 80),
         ("3 of 12", 25),
         ("por la mitad", 50),
