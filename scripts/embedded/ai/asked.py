@@ -74,20 +74,23 @@ class Asked(NamedTuple):
 
     def goal(self, number: Any, *, lexical: bool = True) -> KnownGoal | None:
         """The goal whose title the words name best, or alone; where they name none, the one the model chose."""
-        scores = self._likenesses()
+        scores = [_likeness(_words(goal.title), self.said) for goal in self.goals]
         best = max(scores, default=0.0)
-        alone = best > 0 and sum(map(bool, scores)) == 1
-        if lexical and (alone or best >= NAMED) and scores.count(best) == 1:
+        if lexical and best >= NAMED and scores.count(best) == 1:
             return self.goals[scores.index(best)]
+        if lexical and len(named := self.named()) == 1:
+            return named[0]
         if isinstance(number, int) and 1 <= number <= len(self.goals[:MAX_GOALS]):
             return self.goals[number - 1]
         return None
 
-    def names_a_goal(self) -> bool:
-        return any(self._likenesses())
-
-    def _likenesses(self) -> list[float]:
-        return [_likeness(goal.title, self.said) for goal in self.goals]
+    def named(self) -> list[KnownGoal]:
+        """The goals a word of which is said; a number alone names none."""
+        return [
+            goal
+            for goal in self.goals
+            if _likeness([word for word in _words(goal.title) if not word.isdigit()], self.said)
+        ]
 
     def counted(self) -> KnownGoal | None:
         """The only goal that is counted in what the sentence counts, or else in what it speaks of."""
@@ -126,10 +129,14 @@ def asked_in(text: str, today: date) -> Asked:
     return Asked(text.strip(), today, tuple(sorted(goals)))
 
 
-def _likeness(title: str, said: str) -> float:
-    """The share of the title's longer words, and its numbers, that are said, a changed ending forgiven."""
+def _words(title: str) -> list[str]:
+    """Its longer words and its numbers."""
     words = [word for word in re.findall(r"\w+", dates.plain(title)) if len(word) > 3 or word.isdigit()]
-    words = [word for word in words if not _ANY_GOAL.fullmatch(word)]
+    return [word for word in words if not _ANY_GOAL.fullmatch(word)]
+
+
+def _likeness(words: list[str], said: str) -> float:
+    """The share of these words that are said, a changed ending forgiven."""
     theirs = [word for word in re.findall(r"\w+", dates.plain(said)) if len(word) > 2 or word.isdigit()]
     hits = sum(bool(difflib.get_close_matches(word, theirs, n=1, cutoff=0.75)) for word in words)
     return hits / len(words) if words else 0.0

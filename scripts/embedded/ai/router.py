@@ -47,10 +47,9 @@ class Router:
         """The tools that the person's words can mean; none, and the model need not be asked."""
         meant = asked_for(asked.said)
         meant = (meant | _implied(asked, more=bool(meant))) & frozenset(self._tools)
-        named = asked.names_a_goal()
         if not asked.goals:
             meant -= {name for name, fields in FORMS.items() if "goal" in fields}
-        if "create_goal" in meant and not named and not asked.about_goals():
+        if "create_goal" in meant and not asked.named() and not asked.about_goals():
             meant -= TELLING
         if not asked.about_goals() or ("complete_goal" in meant and closes(asked.said)):
             meant -= {"record_progress"}
@@ -132,10 +131,10 @@ def _implied(asked: Asked, *, more: bool) -> frozenset[str]:
     if is_barred(asked.said):
         return frozenset()
     implied: set[str] = set()
-    if asked.names_a_goal() and asked.day:
+    if asked.named() and asked.day:
         implied |= {"change_goal"}
     if asks_kindly(asked.said) and not more:
-        implied |= {"change_goal", "remove_goal"} if asked.names_a_goal() else {"create_goal"}
+        implied |= {"change_goal", "remove_goal"} if asked.named() else {"create_goal"}
     return frozenset(implied)
 
 

@@ -81,6 +81,10 @@ def test_the_model_is_not_asked_about_what_nobody_asked_for(said: str) -> None:
 
 def test_the_only_goal_a_word_of_which_is_said_is_meant_whatever_the_model_chose() -> None:
     assert read("Drop the books", do="remove_goal", goal=1) == Call("remove_goal", {"goal": "g-read"})
+    said = "Rename the first one to 'Run 12 km'"
+    assert read(said, do="change_goal", goal=1, title="Run 12 km") == Call(
+        "change_goal", {"goal": "g-run", "title": "Run 12 km"}
+    )
     assert read("Drop the second one", do="remove_goal", goal=2) == Call("remove_goal", {"goal": "g-read"})
 
 
