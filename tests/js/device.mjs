@@ -44,7 +44,8 @@ export async function obey(socket) {
   for await (const line of createInterface({ input: process.stdin })) {
     const { emit, body, end } = JSON.parse(line);
     if (end) break;
-    const answer = await socket.timeout(20_000).emitWithAck(emit, body).catch((error) => ({ ok: false, error: String(error) }));
+    const asked = socket.io.opts.retries ? socket : socket.timeout(20_000);
+    const answer = await asked.emitWithAck(emit, body).catch((error) => ({ ok: false, error: String(error) }));
     print("ack", answer, { name: emit });
   }
   socket.disconnect();

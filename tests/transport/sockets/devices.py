@@ -188,7 +188,22 @@ class Stuck:
     async def send(self, text: str) -> None:
         raw = text.encode()
         size = bytes([0x80 | len(raw)]) if len(raw) < 126 else b"\xfe" + len(raw).to_bytes(2, "big")
-        await asyncio.get_running_loop().sock_sendall(self._socket, b"\x81" + size + bytes(4) + raw)
+        await self.send_raw(b"\x81" + size + bytes(4) + raw)
+
+    async def send_raw(self, octets: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._socket, octets)
+
+    async def hung_up(self, within: float) -> bool:
+        """Whether the server hangs up by then; what it still says is read and forgotten."""
+        try:
+            async with asyncio.timeout(within):
+                while await asyncio.get_running_loop().sock_recv(self._socket, 1 << 16):
+                    pass
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+        return True
 
     async def join(self, **auth: Any) -> None:
         auth = {"token": "ann/s1", "device_id": "stuck"} | auth
