@@ -31,7 +31,7 @@ from actors.runtime.system import Limits, System
 from actors.session.actor import Session
 from actors.session.budget import budget
 from actors.session.surroundings import Prompts, Surroundings
-from config.keys import read_master_key, read_signing_keys
+from config.keys import read_signing_keys, read_wrapping_keys
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings
 from storage.mongo.connect import NotAReplicaSet
@@ -90,7 +90,7 @@ def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage]:
         mongo_url=settings.mongo_url.get_secret_value(),
         mongo_database=settings.mongo_database,
         redis_url=settings.redis_url.get_secret_value(),
-        master_key=read_master_key(settings),
+        keys=read_wrapping_keys(settings),
         ttl=settings.membership_ttl_seconds,
         every=settings.membership_refresh_seconds,
         s3=_s3(settings),

@@ -31,9 +31,25 @@ def read_master_key(settings: Settings) -> bytes:
     path = master_key_file(settings)
     if settings.profile == "production" and not path.exists():
         raise SettingsError(f"{variable('master_key_file')}: there is no such file")
-    text = kept_secret(path)
+    return _read_key(kept_secret(path), variable("master_key_file"))
+
+
+def read_wrapping_keys(settings: Settings) -> dict[int, bytes]:
+    """The keys that wrap all others, by version: 1 is the master key; the highest wraps new ones. Raises SettingsError."""
+    folder = settings.wrapping_keys or settings.secrets_directory / "wrapping-keys"
+    if settings.wrapping_keys is not None and not folder.is_dir():
+        raise SettingsError(f"{variable('wrapping_keys')}: there is no such directory")
+    keys = {1: read_master_key(settings)}
+    for path in sorted(folder.glob("*.key")):
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", path.stem) or int(path.stem) in keys:
+            raise SettingsError(f"{variable('wrapping_keys')}: {path.name} is not named by a number from 2 to 9999")
+        keys[int(path.stem)] = _read_key(path.read_text().strip(), f"{variable('wrapping_keys')}: {path.name}")
+    return keys
+
+
+def _read_key(text: str, whose: str) -> bytes:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise SettingsError(f"{variable('master_key_file')}: does not hold 64 hexadecimal digits")
+        raise SettingsError(f"{whose}: does not hold 64 hexadecimal digits")
     return bytes.fromhex(text)
 
 

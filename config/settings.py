@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         None,
         description="File with the master key. Unset: `DATA/secrets/master-key`, made when missing, but not in production.",
     )
+    wrapping_keys: Path | None = Field(
+        None,
+        description="Directory of keys that wrap people's keys in the master key's place: `2.key`, `3.key`, … of 64 "
+        "hexadecimal digits each; the highest number is used. Unset: `DATA/secrets/wrapping-keys`, if there is one.",
+    )
     signing_keys: Path | None = Field(
         None,
         description="Directory of Ed25519 private keys, `KID.pem`, for access tokens. "

@@ -9,13 +9,13 @@ import typer
 from pymongo.errors import PyMongoError
 
 from actors.runtime.envelope import Refused
-from config.keys import read_master_key
+from config.keys import read_wrapping_keys
 from config.settings import SettingsError, read_settings
 from scripts.embedded.run_file import read_run
 from storage.mongo import schema
 from storage.mongo.connect import Database, NotAReplicaSet, connected
 from storage.mongo.keys import MongoKeys
-from storage.sealing import Sealing, Secrets
+from storage.sealing import MASTER, Sealing, Secrets
 
 T = TypeVar("T")
 Data = Annotated[Path | None, typer.Option(help="The data directory of `scripts/run`, when that started MongoDB.")]
@@ -32,8 +32,8 @@ def ask_database(data: Path | None, ask: Callable[[Database, Sealing, Secrets], 
             raise SettingsError("LIFEBUDDY_MONGO_URL: is not set and nothing runs; start scripts/run, then ask again")
         async with connected(url, database=settings.mongo_database) as database:
             await schema.prepare(database)
-            master = read_master_key(settings)
-            return await ask(database, Sealing(MongoKeys(database), {1: master}), Secrets(master))
+            keys = read_wrapping_keys(settings)
+            return await ask(database, Sealing(MongoKeys(database), keys), Secrets(keys[MASTER]))
 
     try:
         return asyncio.run(asked())

@@ -1,6 +1,6 @@
 """Everything that remembers, opened together: MongoDB, Redis and S3, and what of this node lives in them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -26,17 +26,19 @@ from storage.redis.membership import Membership, member
 from storage.redis.placement import RedisPlacement, placement
 from storage.s3.connect import S3Where
 from storage.s3.files import S3Files, files
-from storage.sealing import Sealing, Secrets
+from storage.sealing import MASTER, Sealing, Secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """Where the servers are (`s3` None: there are no files), the key that wraps all others (32 bytes), and the seconds of this node's membership."""
+    """Where the servers are (`s3` None: there are no files), the keys that wrap all others (32 bytes each, by version; 1 is
+    the master key), and the seconds of this node's membership.
+    """
 
     mongo_url: str = field(repr=False)
     mongo_database: str
     redis_url: str = field(repr=False)
-    master_key: bytes = field(repr=False)
+    keys: Mapping[int, bytes] = field(repr=False)
     ttl: float
     every: float
     s3: S3Where | None
@@ -75,7 +77,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
         database = await enter(mongo.connected(where.mongo_url, database=where.mongo_database))
         client = await enter(redis.connected(where.redis_url))
         log_id = await schema.prepare(database)
-        sealing, secrets = Sealing(MongoKeys(database), {1: where.master_key}), Secrets(where.master_key)
+        sealing, secrets = Sealing(MongoKeys(database), where.keys), Secrets(where.keys[MASTER])
         membership = await enter(member(client, report, ttl=where.ttl, every=where.every))
         yield Storage(
             database=database,

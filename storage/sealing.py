@@ -32,6 +32,8 @@ _BODY = _HEADER.size + _NONCE
 _KEY = 32
 _FIRST = 1
 """The version of a data key; a later one would come with a way to change it."""
+MASTER = 1
+"""The version of the master key among those that wrap. It stays when others take that over: mail is found by it."""
 _ATTEMPTS = 5
 _PLACES = msgspec.msgpack.Encoder()
 _PLAIN = (datetime, bytes)

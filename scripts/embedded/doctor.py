@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.table import Table
 
-from config.keys import master_key_file, read_master_key, read_signing_keys
+from config.keys import master_key_file, read_signing_keys, read_wrapping_keys
 from config.settings import Settings, SettingsError, read_settings
 from scripts.embedded.binaries import (
     MONGOD_FLOOR,
@@ -140,7 +140,7 @@ async def secrets(settings: Settings, _: dict[str, Any]) -> list[Finding]:
         f"keep a copy of {where} off this machine (a password manager): without it nothing private can be read again"
     )
     try:
-        read_master_key(settings)
+        read_wrapping_keys(settings)
         read_signing_keys(settings)
     except SettingsError as problem:
         return [Finding("keys", "real", why=str(problem), fix="put the copy back")]
@@ -235,12 +235,14 @@ def main(
     data: Annotated[Path | None, typer.Option(help="The data directory to look at.")] = None,
     *,
     rows: Annotated[bool, typer.Option("--rebuild", help="Make the rows people query anew from the logs.")] = False,
+    keys: Annotated[bool, typer.Option("--rewrap", help="Wrap people's keys under the newest wrapping key.")] = False,
 ) -> None:
     """Says of each part whether it is well and how to mend it; exit code 1 when something is broken."""
     console = Console(highlight=False, soft_wrap=True)
     try:
         settings = read_settings(**({} if data is None else {"data": data}))
-        code = asyncio.run(rebuilt(settings, console)) if rows else asyncio.run(examined(settings, console))
+        work = rebuilt if rows else rewrapped if keys else examined
+        code = asyncio.run(work(settings, console))
     except SettingsError as problem:
         console.print(f"[red]settings:[/] {problem}")
         raise typer.Exit(1) from None
@@ -260,11 +262,21 @@ async def rebuilt(settings: Settings, console: Console) -> int:
     """Beside a running server, or with MongoDB alone. Raises SettingsError when no MongoDB is known."""
     from scripts.embedded.rebuild import rebuild  # noqa: PLC0415 - the doctor also runs where the server does not
 
-    settings = settings.model_copy(update={"data": settings.data.resolve()})
-    url, _ = _url(settings, read_run(settings.data), "mongo_url", "mongodb")
+    return await rebuild(_database(settings), settings.mongo_database, read_wrapping_keys(settings), console)
+
+
+async def rewrapped(settings: Settings, console: Console) -> int:
+    """As `rebuilt`."""
+    from scripts.embedded.rewrap import rewrap  # noqa: PLC0415 - as above
+
+    return await rewrap(_database(settings), settings.mongo_database, read_wrapping_keys(settings), console)
+
+
+def _database(settings: Settings) -> str:
+    url, _ = _url(settings, read_run(settings.data.resolve()), "mongo_url", "mongodb")
     if url is None:
         raise SettingsError("LIFEBUDDY_MONGO_URL: is not set and nothing runs; start scripts/run, then ask again")
-    return await rebuild(url, settings.mongo_database, read_master_key(settings), console)
+    return url
 
 
 if __name__ == "__main__":

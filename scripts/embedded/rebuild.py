@@ -6,7 +6,7 @@ last. Cut short, it goes on where it was; half of the time it rests, so that peo
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import reduce
@@ -33,7 +33,7 @@ from storage.mongo.lanes import SCHEMA
 from storage.mongo.log import LOG, MongoLog
 from storage.mongo.positions import LAST, parse, position
 from storage.mongo.projections import FAILURES, MongoProjections
-from storage.sealing import Sealing, Secrets, Unsealable
+from storage.sealing import MASTER, Sealing, Secrets, Unsealable
 
 MARK: Final = "rebuild"
 """The document of `schema` that remembers how far an unfinished rebuild has come."""
@@ -148,11 +148,13 @@ class _Nowhere:
 
 
 @asynccontextmanager
-async def rebuilding(mongo_url: str, database: str, master_key: bytes, report: Report) -> AsyncIterator[Rebuild]:
+async def rebuilding(
+    mongo_url: str, database: str, keys: Mapping[int, bytes], report: Report
+) -> AsyncIterator[Rebuild]:
     """Raises what the driver does when the server does not answer, and TooNew for its schema."""
     async with connected(mongo_url, database=database) as opened:
         await schema.prepare(opened)
-        sealing, secrets = Sealing(MongoKeys(opened), {1: master_key}), Secrets(master_key)
+        sealing, secrets = Sealing(MongoKeys(opened), keys), Secrets(keys[MASTER])
         documents = MongoLog(opened, sealing, report=report)
         async with MongoProjections(opened, sealing, report=report, replaces="$lte") as rows:
             codec = Codec(TYPES, UPCASTS)
@@ -160,10 +162,10 @@ async def rebuilding(mongo_url: str, database: str, master_key: bytes, report: R
             yield Rebuild(opened, outside)
 
 
-async def rebuild(mongo_url: str, database: str, master_key: bytes, console: Console) -> int:
+async def rebuild(mongo_url: str, database: str, keys: Mapping[int, bytes], console: Console) -> int:
     """One pass, told to the console as it goes; answers the exit code."""
     bar = ProgressBar("[progress.description]{task.description}", BarColumn(), TaskProgressColumn(), console=console)
-    async with rebuilding(mongo_url, database, master_key, _report) as work:
+    async with rebuilding(mongo_url, database, keys, _report) as work:
         with bar:
             task = bar.add_task("rows made anew from the logs", total=1.0)
             await work.run(lambda progress: bar.update(task, completed=progress.share))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from config.keys import read_master_key, read_signing_keys
+from config.keys import read_master_key, read_signing_keys, read_wrapping_keys
 from config.settings import Settings, SettingsError
 
 MASTER = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -31,6 +31,28 @@ def test_the_master_key_may_come_from_the_environment_or_a_file(tmp_path: Path) 
     (tmp_path / "elsewhere").write_text(MASTER + "\n")
     assert read_master_key(settings(tmp_path, master_key=MASTER)) == bytes.fromhex(MASTER)
     assert read_master_key(settings(tmp_path, master_key_file=tmp_path / "elsewhere")) == bytes.fromhex(MASTER)
+
+
+def test_newer_wrapping_keys_lie_beside_the_master_key(tmp_path: Path) -> None:
+    given = settings(tmp_path, master_key=MASTER)
+    assert read_wrapping_keys(given) == {1: bytes.fromhex(MASTER)}
+    folder = tmp_path / "secrets" / "wrapping-keys"
+    folder.mkdir(parents=True)
+    (folder / "2.key").write_text("ab" * 32 + "\n")
+    (folder / "10.key").write_text("cd" * 32)
+    assert read_wrapping_keys(given) == {1: bytes.fromhex(MASTER), 2: b"\xab" * 32, 10: b"\xcd" * 32}
+    assert read_wrapping_keys(given.model_copy(update={"wrapping_keys": folder})) == read_wrapping_keys(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("2.key", "half"), ("1.key", MASTER), ("02.key", MASTER), ("new.key", MASTER)]
+)
+def test_a_wrapping_key_that_is_none_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SettingsError, match=f"LIFEBUDDY_WRAPPING_KEYS: {name}"):
+        read_wrapping_keys(settings(tmp_path, master_key=MASTER, wrapping_keys=tmp_path))
+    with pytest.raises(SettingsError, match="no such directory"):
+        read_wrapping_keys(settings(tmp_path, master_key=MASTER, wrapping_keys=tmp_path / "nowhere"))
 
 
 def test_a_broken_master_key_file_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -80,10 +80,10 @@ async def test_what_was_deleted_or_damaged_is_as_it_was(mongo: ReplicaSet, datab
         before = [await seen(db, user_id) for user_id in users]
         for user_id in users:
             await damage(db, user_id)
-        async with rebuilding(mongo.url, database, MASTER, fail) as work:
+        async with rebuilding(mongo.url, database, {1: MASTER}, fail) as work:
             first = await passed(work, until=1)
         assert (first.addresses, first.strays, 0 < first.share < 1) == (1, 1, True)
-        async with rebuilding(mongo.url, database, MASTER, fail) as work:
+        async with rebuilding(mongo.url, database, {1: MASTER}, fail) as work:
             rest = await passed(work)
         assert (rest.addresses, rest.strays, rest.share, rest.failed) == (1, 1, 1.0, [])
         assert [await seen(db, user_id) for user_id in users] == before
@@ -106,7 +106,7 @@ async def test_beside_a_running_node_nothing_newer_is_lost(mongo: ReplicaSet, da
 
         going = asyncio.create_task(go_on(), name="going")
         for _ in range(3):
-            async with rebuilding(mongo.url, database, MASTER, fail) as work:
+            async with rebuilding(mongo.url, database, {1: MASTER}, fail) as work:
                 await passed(work)
         over.set()
         made = await going
@@ -124,7 +124,7 @@ async def test_a_log_that_cannot_be_read_is_named_and_the_others_are_seen_to(mon
         before = await seen(db, whole)
         await damage(db, whole)
         await db.event_log.delete_one({"a": session_address(broken), "_id": {"$regex": "0000000002$"}})
-        async with rebuilding(mongo.url, database, MASTER, lambda event, _: reports.append(event)) as work:
+        async with rebuilding(mongo.url, database, {1: MASTER}, lambda event, _: reports.append(event)) as work:
             progress = await passed(work)
         assert progress.failed == [session_address(broken)]
         assert reports == ["log.gap"]
