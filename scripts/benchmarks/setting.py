@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.settings import read_settings
+from config.settings import read_settings, variable
 from scripts.embedded.stack import Stack, embedded_stack
 
 
@@ -28,6 +28,12 @@ class Setting:
         return self._stack
 
     async def node_variables(self, name: str) -> dict[str, str]:
-        """Settings of a node with a database and secrets of its own: what one bench leaves owed disturbs no other."""
+        """Settings of a node with a database and secrets of its own: what one bench leaves owed disturbs no other.
+
+        Files are not among them: no bench needs any, and looking for a store that is not there costs time.
+        """
         own = {"LIFEBUDDY_DATA": str(self.directory / name), "LIFEBUDDY_MONGO_DATABASE": name}
-        return {**(await self.stack()).variables, **own}
+        files = variable("s3_")
+        return {
+            name: value for name, value in (await self.stack()).variables.items() if not name.startswith(files)
+        } | own

@@ -99,7 +99,7 @@ async def socket(setting: Setting) -> Sequence[Row]:
             for side in sides.values():
                 await side.load.order("connect", url=side.url, tokens=tokens * (crowd // PEOPLE))
                 await side.command("sync", 2, 0, crowd)
-            each = max(1, 4000 // crowd)
+            each = 8000 // crowd
             asking = {name: partial(side.command, "sync", each, 0, crowd) for name, side in sides.items()}
             rows += _beside(crowd, await take_turns(setting.rounds, asking))
     return rows

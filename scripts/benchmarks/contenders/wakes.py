@@ -72,6 +72,10 @@ async def lengthen(storage: Storage, user_id: str, after: int, events: list[Even
         raise RuntimeError("the log was not written as it should be")
 
 
+RESTED = 1.5
+"""Seconds: half as much again as a session waits before it makes sure of rows."""
+
+
 async def command(settings: Settings, storage: Storage, user_id: str, asked: Command) -> None:
     """One command to the session, which then retires."""
     async with run_inside(settings, storage) as inside:
@@ -88,6 +92,14 @@ async def prepare(settings: Settings, storage: Storage, user_id: str) -> None:
     await lengthen(storage, user_id, 1, goals(at) + turns(user_id, at, (LONG - TAIL - GOALS - 2) // 2))
     await command(settings, storage, user_id, ChangeProfile(name="Patricia"))
     await lengthen(storage, user_id, LONG - TAIL, turns(user_id, at, TAIL // 2))
+
+
+async def rest(settings: Settings, storage: Storage, user_id: str) -> None:
+    """As a session leaves it that retired by itself: rows of a log made by hand are written, and its head says so."""
+    for _ in range(2):
+        async with run_inside(settings, storage) as inside:
+            await inside.directory.session(user_id).ask(ShowProfile(), timeout=20)
+            await asyncio.sleep(RESTED)
 
 
 async def wake(settings: Settings, storage: Storage, user_id: str) -> float:
@@ -119,7 +131,7 @@ async def main(rounds: int) -> None:
     user_id = str(uuid.uuid4())
     async with open_storage(settings) as storage:
         await prepare(settings, storage, user_id)
-        await wake(settings, storage, user_id)
+        await rest(settings, storage, user_id)
         contenders = {"ours": lambda: wake(settings, storage, user_id), "reads": lambda: read(storage, user_id)}
         print(json.dumps(await take_turns(rounds, {name: median_of(once) for name, once in contenders.items()})))
 
