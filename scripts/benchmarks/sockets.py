@@ -48,8 +48,8 @@ class Side:
 
     async def fan_out(self) -> float:
         """CPU microseconds a delivery: a command seen by 30 devices, less one seen by its sender alone."""
-        alone = await self.command("goal.create", 4, 0, FANNED)
-        together = await self.command("goal.create", 4, FANNED, 2 * FANNED)
+        alone = await self.command("goal.create", 10, 0, FANNED)
+        together = await self.command("goal.create", 10, FANNED, 2 * FANNED)
         return (together - alone) / (DEVICES - 1)
 
 

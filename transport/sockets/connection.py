@@ -99,7 +99,8 @@ class Connection:
         if not self._open:
             self.cursor.hold(frames)
         elif len(frames) == 1 and self.cursor.step(frames[0]):
-            self._put(frames[0])
+            if self._waiting or not self.line.offer(frames[0]):
+                self._put(frames[0])
         else:
             self._deliver(self.cursor.take(frames))
 

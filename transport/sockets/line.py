@@ -28,7 +28,7 @@ def let_go(socket: Any) -> None:
 class Line:
     """Frames go out in order, without waiting, as long as there is room."""
 
-    __slots__ = ("_bytes", "_kind", "_opened", "server", "sid")
+    __slots__ = ("_bytes", "_kind", "_opened", "_straight", "server", "sid")
 
     def __init__(self, server: socketio.AsyncServer, opened: Sockets | None, sid: str, kind: Kind) -> None:
         self.server = server
@@ -36,6 +36,7 @@ class Line:
         self._kind = kind
         self.sid = sid
         self._bytes = 0
+        self._straight: Straight | None = None
 
     @property
     def gone(self) -> bool:
@@ -60,15 +61,14 @@ class Line:
         return len(frame.encoded(self._kind))
 
     def offer(self, frame: Frame) -> bool:
-        """Send it if there is room: what a push costs each of its recipients."""
+        """Send it if there is room."""
+        if self._straight is not None and self._straight.offer(frame.framed(self._kind)):
+            return True
         socket = self.server.eio.sockets.get(self.sid)
         if socket is None or socket.closed:
             return True
-        if type(socket.queue) is Straight and not socket.queue.qsize():
-            whole = frame.framed(self._kind)
-            socket.queue.write(whole)
-            self._bytes = len(whole)
-            return True
+        if type(socket.queue) is Straight:
+            self._straight = socket.queue
         if not self.room:
             return False
         self.send(frame)

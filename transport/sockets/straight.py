@@ -65,17 +65,23 @@ class Straight:
 
     def write(self, frame: bytes) -> None:
         """A whole WebSocket frame, behind those before it; to a transport that has gone, nothing."""
-        if self._waiting or self._protocol._paused:  # noqa: SLF001 - the seam
+        if not self.offer(frame):
             self._waiting.append(frame)
             if self._drainer is None:
                 self._drainer = asyncio.create_task(self._drain(), name="sockets.drain")
-        elif not self._written:
+
+    def offer(self, frame: bytes) -> bool:
+        """Write it if nothing waits; what a push costs each of its recipients, beside the call of the system."""
+        if self._waiting or self._protocol._paused:  # noqa: SLF001 - the seam
+            return False
+        if not self._written:
             self._written = frame
             self._cork.soon(self)
         else:
             self._written += frame
             if len(self._written) > TOGETHER:
                 self.flush()
+        return True
 
     def flush(self) -> None:
         """Hand over what was written in this round of the loop."""
