@@ -25,7 +25,7 @@ def grant(email: str, role: Role, data: Data = None) -> None:
         now = datetime.now(UTC)
         known = await MongoAccounts(database, sealing, secrets).by_mail(email)
         before = None if known is None else await MongoRoles(database).grant(known.user_id, role, BY, now)
-        if known is not None and before != role:
+        if known is not None:
             await MongoLoginSessions(database, sealing).revoke_all(known.user_id, now)
         return before
 

@@ -25,7 +25,7 @@ def require_role(identity: Identity, role: Role) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Granting:
-    """Whoever gets another role is signed out everywhere: what they were shown as is over, sockets and all."""
+    """Whoever is given a role is signed out everywhere: tokens that say another one end, sockets and all."""
 
     signin: SignIn
 
@@ -54,8 +54,6 @@ class Granting:
         return await self.signin.proving.issue_only(SET_UP, "installation", SET_UP, GOOD_FOR)
 
     async def _grant(self, user_id: str, role: Role, *, by: str) -> None:
-        before = await self._roles.grant(user_id, role, by, self.signin.timers.now())
-        if before is None:
+        if await self._roles.grant(user_id, role, by, self.signin.timers.now()) is None:
             raise NotFound
-        if before != role:
-            await self.signin.end_all(user_id)
+        await self.signin.end_all(user_id)  # also when they had it: an earlier try may have come no further

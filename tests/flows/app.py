@@ -1,6 +1,7 @@
 """An app as a person has it: signs up over REST, talks over Socket.IO, and asks again with the same cid until it knows."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -192,6 +193,13 @@ async def signed_up(url: str, **given: Any) -> AsyncIterator[App]:
         yield app
     finally:
         await app.disconnect()
+
+
+async def become_admin(app: App, output: str) -> None:
+    """By the token in what a fresh node printed; signed in anew, since the role before has ended."""
+    (token,) = re.findall(r"first administrator: .* token (\S+) ", output)
+    assert (await app.rest("POST", "/v1/admin/setup", {"token": token}))[0] == 204
+    app.tokens = (await app.rest("POST", "/v1/auth/login", {"email": app.email, "password": PASSWORD}))[1]
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import Failure, FailureGroup
 from schemathesis.specs.openapi import checks
 
-from tests.flows.app import App, signed_up
+from tests.flows.app import App, become_admin, signed_up
 from tests.flows.conftest import Running
 
 with warnings.catch_warnings():
@@ -41,6 +41,8 @@ CHECKS: Final[list[Any]] = [
 
 async def test_no_request_gets_an_error_of_ours_or_an_answer_nobody_was_promised(running: Running) -> None:
     async with signed_up(running.node.url) as app:
+        await become_admin(app, running.node.output)  # to whom every role's routes open
+        await app.connect()
         ids = await _filled(app)
         document = (await app.rest("GET", "/v1/openapi.json"))[1]
         asked = await asyncio.to_thread(_attack, app, document, ids)
