@@ -9,8 +9,9 @@ from actors.domain.refusals import BadCredentials, NotFresh, TokenSpent, Unauthe
 from actors.ports import Accounts, Credential, Letter, NewCredential, Proof, Take
 from transport.attempts import alike, begin_attempt, evenly, remember_here
 from transport.limits import Meter
+from transport.mail_addresses import check_address
 from transport.proving import Errand
-from transport.signin import ALIKE, EVEN, REGISTER, Caller, SignIn, check_address
+from transport.signin import ALIKE, EVEN, REGISTER, Caller, SignIn
 from transport.tokens import Identity
 
 FRESH: Final = timedelta(minutes=5)

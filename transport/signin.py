@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ import structlog
 
 from actors.commands import ChangeMail, OpenAccount
 from actors.domain.profile import Email, Language, Name, Zone
-from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NoAddress, NotFound, Revoked, Unauthenticated
+from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
 from actors.domain.roles import Role
 from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
 from actors.runtime.envelope import Overloaded, Unavailable
@@ -26,6 +25,7 @@ from transport.asking import Sessions
 from transport.attempts import alike, begin_attempt, evenly, remember_here
 from transport.identity import Bearers, alive
 from transport.limits import Meter
+from transport.mail_addresses import check_address
 from transport.passwords import Passwords
 from transport.proving import Errand, Proving
 from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
@@ -42,11 +42,6 @@ NEWCOMERS: Final = "newcomers"
 REGISTER: Final = "register"
 """The kind of a token that opens an account."""
 _ATTEMPTS: Final = 5
-_ATOM: Final = r'[^\s\x00-\x1f\x7f"(),.:;<>@\[\\\]]+'
-_LABEL: Final = r"[^\W_](?:[\w-]*[^\W_])?"
-_MAIL: Final = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
-"""A dot-atom and a domain name, in any script (RFC 5321, 4.1.2; RFC 6531, 3.3): no names, quotes, comments, literals."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -85,12 +80,6 @@ class Device(msgspec.Struct, frozen=True):
     created_at: datetime
     refreshed_at: datetime
     current: bool
-
-
-def check_address(email: str) -> None:
-    """Raises NoAddress."""
-    if not _MAIL.fullmatch(email):
-        raise NoAddress(fields={"email": "is not one plain mail address"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,10 +251,8 @@ class SignIn:
         await self.proving.begin(Errand(REGISTER, to, NEWCOMERS, to, language, "confirm", "verify", fields))
 
     async def _ask_owner(self, new: NewCredential) -> None:
-        fields = {"email": new.email}
-        await self.proving.begin(
-            Errand("confirm", new.user_id, new.user_id, new.email, new.language, "confirm", "verify", fields)
-        )
+        whose, fields = new.user_id, {"email": new.email}
+        await self.proving.begin(Errand("confirm", whose, whose, new.email, new.language, "confirm", "verify", fields))
 
     async def _open(self, credential: Credential) -> None:
         """The session's first command; sent again it has no second effect."""

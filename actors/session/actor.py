@@ -30,22 +30,18 @@ from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, Precondition, UnknownCommand
 from actors.events import Recorded, recorded
 from actors.questions import (
-    ActionsShown,
     Attach,
     Attached,
     Detach,
     Events,
-    GoalShown,
     Missed,
     ModelCame,
     Renew,
     ShowActions,
     ShowGoal,
-    Shown,
     ShowProfile,
     ShowThreads,
     TakeOps,
-    ThreadsShown,
     Typed,
     Wake,
 )
@@ -55,6 +51,7 @@ from actors.runtime.ids import derived
 from actors.runtime.journal import Happened, Outside
 from actors.runtime.journaled import Decided, Journaled, Order, Stamp
 from actors.runtime.outside import Row
+from actors.session import showing
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
@@ -201,15 +198,6 @@ class Session(Journaled[State]):
         last = found[-1].seq if found else since
         return Events(found, self.seq, last < self.seq)
 
-    async def show(self, _: ShowProfile) -> Shown:
-        mine = self.shown()
-        if mine is None:
-            raise NotFound
-        return Shown(mine, self.seq)
-
-    async def show_threads(self, _: ShowThreads) -> ThreadsShown:
-        return ThreadsShown([chat.reading(self.state.history, self.state.read)], self.seq)
-
     async def typed(self, message: Typed) -> None:
         told = {"thread": message.thread, "on": message.on}
         for connection in self._devices.but(message.connection):
@@ -220,14 +208,6 @@ class Session(Journaled[State]):
     def held(self) -> actions.Held:
         state = self.state
         return actions.Held(state.goals, state.owed, state.actions, self.tz, self.surroundings.actions_wait)
-
-    async def show_goal(self, message: ShowGoal) -> GoalShown:
-        if message.goal_id not in self.state.goals:
-            raise NotFound
-        return GoalShown(self.state.goals[message.goal_id], self.seq)
-
-    async def show_actions(self, _: ShowActions) -> ActionsShown:
-        return ActionsShown(self.expiry.still_open(), self.seq)
 
     def _recorded(self, one: Happened) -> Recorded:
         return recorded(self.address, one.seq, one.at, one.event)
@@ -289,10 +269,10 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     Renew: Session.renew,
     Detach: Session.detach,
     Missed: Session.missed,
-    ShowProfile: Session.show,
-    ShowGoal: Session.show_goal,
-    ShowActions: Session.show_actions,
-    ShowThreads: Session.show_threads,
+    ShowProfile: showing.profile,
+    ShowGoal: showing.goal,
+    ShowActions: showing.actions,
+    ShowThreads: showing.threads,
     Typed: Session.typed,
     TakeOps: Session.take_ops,
     Lapsed: lambda me, message: me.expiry.lapse(message),

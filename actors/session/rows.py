@@ -23,7 +23,8 @@ from actors.events import (
     Recorded,
 )
 from actors.runtime.outside import Row
-from actors.session.state import State, message, stats
+from actors.session.state import State, stats
+from actors.session.views import message
 
 
 class UserStats(msgspec.Struct, frozen=True, rename="camel"):

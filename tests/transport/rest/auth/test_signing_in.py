@@ -15,7 +15,7 @@ from storage.mongo.accounts import CREDENTIALS, MongoAccounts
 from storage.mongo.keys import MongoKeys
 from storage.sealing import Sealing, Secrets
 from tests.transport.rest.auth.conftest import ANN, LOGIN, PASSWORD, House, Node
-from transport.signin import check_address
+from transport.mail_addresses import check_address
 
 NO_ADDRESS = (
     "no address", "ann@example.org@example.org", "<ann@example.org>", "Ann <ann@example.org>", "ann@example.org,bo@example.org",
