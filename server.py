@@ -33,20 +33,22 @@ from actors.session.budget import budget
 from actors.session.surroundings import Prompts, Surroundings
 from config.keys import read_signing_keys, read_wrapping_keys
 from config.logs import configure_logs
-from config.settings import Settings, SettingsError, read_settings
+from config.settings import Settings, SettingsError, read_settings, variable
 from storage.mongo.connect import NotAReplicaSet
 from storage.mongo.schema import TooNew
-from storage.opened import Storage, Where, opened
-from storage.s3.connect import S3Where
-from transport.opened import Behind
+from storage.opened import Storage, opened
+from storage.redis.membership import bury
+from storage.where import where as read_where
+from transport.opened import Behind, Open
 from transport.opened import opened as doors
 from transport.passwords import read_words
 from transport.providers.opened import Models
 from transport.providers.opened import opened as models_opened
 from transport.rest.gauges import Reading
-from transport.rest.readiness import Check, Readiness
-from transport.sockets.gateway import Gateway
+from transport.rest.readiness import Check
+from transport.slot import ArgumentError, Slot, read_arguments, tie
 from transport.sockets.outbox import LocalOutbox
+from transport.supervisor import OVERSTAY, NotStartedError, Plan, supervise
 
 CONFIG = Path(__file__).parent / "config"
 CHILDREN_SECONDS = 8.0
@@ -56,6 +58,9 @@ GC_THRESHOLDS = (100_000, 50, 100)
 
 RECOVERIES = frozenset({"store.recovered", "redis.reachable", "placement.swept"})
 """Reports of what is well again."""
+
+SAY = partial(print, flush=True)
+"""To whoever started the server."""
 
 log = structlog.get_logger("server")
 
@@ -82,35 +87,12 @@ def report(event: str, fields: dict[str, Any]) -> None:
     (log.info if event in RECOVERIES else log.error)(event, **fields)
 
 
-def open_storage(settings: Settings) -> AbstractAsyncContextManager[Storage]:
+def open_storage(settings: Settings, node: str | None = None) -> AbstractAsyncContextManager[Storage]:
     """What remembers. Raises SettingsError; entering it, whatever keeps a server from answering."""
-    if settings.mongo_url is None or settings.redis_url is None:
+    where = read_where(settings, read_wrapping_keys(settings), node)
+    if where is None:
         raise SettingsError("LIFEBUDDY_MONGO_URL and LIFEBUDDY_REDIS_URL: are not set; scripts/run starts both")
-    where = Where(
-        mongo_url=settings.mongo_url.get_secret_value(),
-        mongo_database=settings.mongo_database,
-        redis_url=settings.redis_url.get_secret_value(),
-        keys=read_wrapping_keys(settings),
-        ttl=settings.membership_ttl_seconds,
-        every=settings.membership_refresh_seconds,
-        s3=_s3(settings),
-    )
     return opened(where, report)
-
-
-def _s3(settings: Settings) -> S3Where | None:
-    """Files are optional: without an address there are none."""
-    if settings.s3_url is None:
-        return None
-    return S3Where(
-        url=settings.s3_url,
-        public_url=settings.s3_public_url,
-        region=settings.s3_region,
-        prefix=settings.s3_prefix,
-        origins=settings.allowed_origins,
-        key_id=settings.s3_key_id,
-        secret=settings.s3_secret.get_secret_value() if settings.s3_secret is not None else None,
-    )
 
 
 @asynccontextmanager
@@ -148,8 +130,8 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
 
 
 def open_doors(
-    settings: Settings, storage: Storage, inside: Inside
-) -> AbstractAsyncContextManager[tuple[Gateway, Readiness]]:
+    settings: Settings, storage: Storage, inside: Inside, slot: Slot | None = None
+) -> AbstractAsyncContextManager[Open]:
     """REST and sockets on one port. Raises SettingsError."""
     behind = Behind(
         sessions=inside.directory,
@@ -172,41 +154,43 @@ def open_doors(
         readings=_readings(storage, inside),
         details={"models": inside.models.states},
         report=report,
-        say=partial(print, flush=True),
+        say=SAY,
+        slot=slot,
+        neighbours_key=storage.secrets.digest(b"neighbours"),
     )
     return doors(settings, behind)
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, slot: Slot | None) -> None:
     """A node from its first connection to its last."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        open_storage(settings) as storage,
+        open_storage(settings, slot.node if slot else None) as storage,
         run_inside(settings, storage) as inside,
-        open_doors(settings, storage, inside) as (gateway, readiness),
+        open_doors(settings, storage, inside, slot) as doors_open,
     ):
         _calm_the_collector()
-        print(f"ready {settings.url}", flush=True)
+        SAY(f"ready {settings.url}")
         await inside.models.warm()
         _calm_the_collector()
         await stop.wait()
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await _drain(storage, inside, gateway, readiness)
+                await _drain(storage, inside, doors_open)
         except TimeoutError:
             log.warning("drain.cut_short", seconds=settings.drain_seconds)
 
 
-async def _drain(storage: Storage, inside: Inside, gateway: Gateway, readiness: Readiness) -> None:
+async def _drain(storage: Storage, inside: Inside, doors_open: Open) -> None:
     """The lease says it first; then actors end, and what they still owe goes on elsewhere; then the sockets."""
-    readiness.draining = True
+    await doors_open.let_nobody_in()
     await storage.membership.drain()
     late = await inside.system.drain(CHILDREN_SECONDS)
     if late:
         log.warning("drain.overstayed", who=late)
-    await gateway.close_all("draining", over=SOCKETS_SECONDS)
+    await doors_open.gateway.close_all("draining", over=SOCKETS_SECONDS)
 
 
 def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_id: str) -> Surroundings:
@@ -272,16 +256,32 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
+def _plan(settings: Settings, nodes: int) -> Plan:
+    """Several nodes behind the port; what they share is made before the first of them starts."""
+    read_wrapping_keys(settings), read_signing_keys(settings)
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
+    return Plan(
+        host=settings.host,
+        port=settings.port,
+        nodes=nodes,
+        command=(sys.executable, __file__),
+        variables=lambda port: {variable("port"): str(port)},
+        drain=settings.drain_seconds,
+        bury=partial(bury, redis_url, report=report),
+        say=SAY,
+    )
+
+
 def main() -> int:
     """Exit code 0 after a drain, 1 with one line that says what is wrong."""
-    if sys.argv[1:]:
-        print(f"can't start: {sys.argv[1]}: all settings are variables, see docs/settings.md", file=sys.stderr)
-        return 1
     try:
+        nodes, slot = read_arguments(sys.argv[1:])
         settings = read_settings()
-        configure_logs(settings)
-        uvloop.run(run(settings))
-    except (SettingsError, NotAReplicaSet, TooNew, OSError) as problem:
+        configure_logs(settings, node=slot.node if slot else None)
+        if slot is not None:
+            tie(slot, settings.drain_seconds + OVERSTAY)
+        uvloop.run(run(settings, slot) if nodes == 1 else supervise(_plan(settings, nodes)))
+    except (SettingsError, ArgumentError, NotStartedError, NotAReplicaSet, TooNew, OSError) as problem:
         print(f"can't start: {problem or type(problem).__name__}", file=sys.stderr)
         return 1
     except (PyMongoError, RedisError) as problem:  # without its text: it holds addresses and users

@@ -21,10 +21,13 @@ OWN_HANDLERS = ("socketio.server", "engineio.server", "socketio.client", "engine
 log = structlog.get_logger()
 
 
-def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
-    """Everything goes to `stream` (standard error unless given): standard output is for what the program answers."""
+def configure_logs(settings: Settings, stream: TextIO | None = None, *, node: str | None = None) -> None:
+    """Everything goes to `stream` (standard error unless given): standard output is for what the program answers.
+
+    Of several nodes that write to the same stream each line says whose it is.
+    """
     target = sys.stderr if stream is None else stream
-    chain = _chain(settings, target)
+    chain = [*_whose(node), *_chain(settings, target)]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *chain],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
@@ -34,6 +37,17 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
     _route_foreign(chain, target)
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
+
+
+def _whose(node: str | None) -> list[Any]:
+    if node is None:
+        return []
+
+    def whose(_logger: Any, _method: str, entry: Entry) -> Entry:
+        entry.setdefault("node", node)
+        return entry
+
+    return [whose]
 
 
 def _chain(settings: Settings, target: TextIO) -> list[Any]:

@@ -1,8 +1,8 @@
 """Everything that remembers, opened together: MongoDB, Redis and S3, and what of this node lives in them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
@@ -24,24 +24,9 @@ from storage.redis import connect as redis
 from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
 from storage.redis.placement import RedisPlacement, placement
-from storage.s3.connect import S3Where
 from storage.s3.files import S3Files, files
 from storage.sealing import MASTER, Sealing, Secrets
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """Where the servers are (`s3` None: there are no files), the keys that wrap all others (32 bytes each, by version; 1 is
-    the master key), and the seconds of this node's membership.
-    """
-
-    mongo_url: str = field(repr=False)
-    mongo_database: str
-    redis_url: str = field(repr=False)
-    keys: Mapping[int, bytes] = field(repr=False)
-    ttl: float
-    every: float
-    s3: S3Where | None
+from storage.where import Where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +63,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
         client = await enter(redis.connected(where.redis_url))
         log_id = await schema.prepare(database)
         sealing, secrets = Sealing(MongoKeys(database), where.keys), Secrets(where.keys[MASTER])
-        membership = await enter(member(client, report, ttl=where.ttl, every=where.every))
+        membership = await enter(member(client, report, ttl=where.ttl, every=where.every, node=where.node))
         yield Storage(
             database=database,
             redis=client,

@@ -1,9 +1,9 @@
 """All doors, opened together on one port: who signs in, REST, and the sockets."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, Protocol
@@ -32,9 +32,11 @@ from transport.rest.readiness import Check, Detail, Readiness
 from transport.roles import Granting
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
+from transport.slot import Slot
 from transport.sockets.doors import SocketDoors
 from transport.sockets.gateway import Gateway
 from transport.sockets.limits import Limits as SocketLimits
+from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
 from transport.tickets import Tickets
 
@@ -81,7 +83,8 @@ class Wanted(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behind:
     """What the doors lead to. `signing_keys` reads the keys as they are now, `common_words` are no pass words,
-    `say` tells whoever started the server.
+    `say` tells whoever started the server. `slot` is this process's among those behind the same port, who trust each
+    other by their key.
     """
 
     sessions: Directory
@@ -105,17 +108,35 @@ class Behind:
     readings: Sequence[Reading]
     report: Report
     say: Callable[[str], None]
+    slot: Slot | None = None
+    neighbours_key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The doors while they are open."""
+
+    gateway: Gateway
+    readiness: Readiness
+    leave_port: Callable[[], Awaitable[None]] | None
+
+    async def let_nobody_in(self) -> None:
+        """Who is here is served on. A port with others behind it is left to them; a port of our own tells why."""
+        self.readiness.draining = self.gateway.draining = True
+        if self.leave_port is not None:
+            await self.leave_port()
 
 
 @asynccontextmanager
-async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway, Readiness]]:
+async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
     """What is entered last is closed first."""
     registry = CollectorRegistry()
     show(registry, behind.readings)
     async with (
         _mail(wanted, behind) as (mailing, mail_checks),
         _signin(wanted, behind, mailing) as signin,
-        Gateway(_socket_doors(wanted, behind, signin, registry)) as gateway,
+        _neighbours(behind) as neighbours,
+        Gateway(_socket_doors(wanted, behind, signin, registry, neighbours)) as gateway,
     ):
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
         await _welcome(signin, behind.say)
@@ -123,9 +144,22 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[tuple[Gateway,
         gateway.mount(application)
         async with (
             _tls(wanted, behind.report) as tls,
-            listening(application, wanted.host, wanted.port, tls=tls),
+            listening(application, wanted.host, wanted.port, tls=tls, slot=behind.slot) as leave,
         ):
-            yield gateway, readiness
+            yield Open(gateway, readiness, None if behind.slot is None else leave)
+
+
+@asynccontextmanager
+async def _neighbours(behind: Behind) -> AsyncIterator[Neighbours | None]:
+    """None for a process that has its port to itself."""
+    if behind.slot is None:
+        yield None
+        return
+    bounds = SocketLimits()
+    async with Neighbours(
+        behind.slot, behind.neighbours_key, most=bounds.connections, frame=bounds.frame
+    ) as neighbours:
+        yield neighbours
 
 
 async def _welcome(signin: SignIn, say: Callable[[str], None]) -> None:
@@ -195,7 +229,9 @@ def _gate(wanted: Wanted, behind: Behind) -> Gate:
     return Gate(behind.counters, limits.scaled(wanted.limits_scale), exempt_loopback=wanted.exempts_loopback)
 
 
-def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry) -> SocketDoors:
+def _socket_doors(
+    wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry, neighbours: Neighbours | None
+) -> SocketDoors:
     return SocketDoors(
         sessions=behind.sessions,
         identify=Tickets(signin.proving, signin.bearers).identify,
@@ -207,6 +243,7 @@ def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: Coll
         origins=frozenset(wanted.allowed_origins),
         connects=read_limit("connect", wanted.limit_connect).scaled(wanted.limits_scale),
         limits=SocketLimits(waiting=wanted.outbox_bound, ask=wanted.ask_seconds),
+        neighbours=neighbours,
     )
 
 

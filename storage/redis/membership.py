@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
-from storage.redis.connect import UNREACHABLE
+from storage.redis.connect import UNREACHABLE, connected
 
 TTL = 10.0  # seconds
 EVERY = 3.0  # seconds between refreshes
@@ -50,8 +50,8 @@ class Membership:
     `reachable` is what the newest refresh found: while it is false nobody has to find out anew, one time limit each.
     """
 
-    def __init__(self, redis: Redis, lease: Lease, every: float, report: Report) -> None:
-        self.node = secrets.token_hex(8)
+    def __init__(self, redis: Redis, lease: Lease, every: float, report: Report, node: str) -> None:
+        self.node = node
         self.lease = lease
         self.draining = False
         self.lost = asyncio.Event()
@@ -138,12 +138,23 @@ class Membership:
 
 
 @asynccontextmanager
-async def member(redis: Redis, report: Report, *, ttl: float = TTL, every: float = EVERY) -> AsyncIterator[Membership]:
+async def member(
+    redis: Redis, report: Report, *, ttl: float = TTL, every: float = EVERY, node: str | None = None
+) -> AsyncIterator[Membership]:
     """A new member, refreshed until the end. It enters even while Redis is away: its lease is not valid then."""
-    membership = Membership(redis, Lease(ttl), every, report)
+    membership = Membership(redis, Lease(ttl), every, report, node or secrets.token_hex(8))
     await membership.refresh()
     try:
         async with owned(membership.run(), "membership.refresh", report):
             yield membership
     finally:
         await membership.leave()
+
+
+async def bury(url: str, node: str, report: Report) -> None:
+    """The lease of a node that is known to be dead ends now; out of reach, it lapses by itself."""
+    try:
+        async with connected(url) as redis:
+            await redis.delete(node_key(node))
+    except UNREACHABLE as problem:
+        report("membership.not_left", {"error": type(problem).__name__})

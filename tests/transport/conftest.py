@@ -2,11 +2,13 @@
 
 import dataclasses
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import pytest_asyncio
 from aiohttp import web
@@ -26,11 +28,14 @@ from transport.limits import Limits as RateLimits
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.readiness import Check, Readiness
+from transport.slot import Slot
 from transport.sockets.doors import SocketDoors
 from transport.sockets.gateway import Gateway
 from transport.sockets.limits import Limits
+from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
 
+KEY = bytes(32)
 ORIGIN = "https://app.example"
 
 
@@ -60,11 +65,16 @@ def _shared(sessions: ScriptedSessions, logins: ScriptedLogins) -> dict[str, Any
     }
 
 
+def _bound(slot: Slot, port: int) -> Slot:
+    return msgspec.structs.replace(slot, listener=socket.create_server(("127.0.0.1", port)).detach())
+
+
 @asynccontextmanager
 async def node(
     limits: Limits,
     checks: dict[str, Check] | None = None,
     rest: dict[str, Any] | None = None,
+    slot: Slot | None = None,
 ) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
         outbox, logins = LocalOutbox(), ScriptedLogins()
@@ -74,11 +84,17 @@ async def node(
         gate = Gate(HereCounters(), RateLimits())
         only_here = {**shared, "gate": gate, "documents": documents, **(rest or {})}
         doors = Doors(goals=ScriptedGoals(sessions), signin=ScriptedSignIn(), readiness=readiness, **only_here)
-        gateway = Gateway(SocketDoors(watch=logins.watch, outbox=outbox, node="n1", limits=limits, **shared))
+        neighbours = None if slot is None else Neighbours(slot, KEY, most=2, frame=limits.frame)
+        name = "n1" if slot is None else slot.node
+        gateway = Gateway(
+            SocketDoors(watch=logins.watch, outbox=outbox, node=name, limits=limits, neighbours=neighbours, **shared)
+        )
         application = app(doors)
         gateway.mount(application)
         port = stack.enter_context(held_port())
-        await stack.enter_async_context(listening(application, "127.0.0.1", port))
+        await stack.enter_async_context(listening(application, "127.0.0.1", port, slot=slot and _bound(slot, port)))
+        if neighbours is not None:
+            await stack.enter_async_context(neighbours)
         await stack.enter_async_context(gateway)
         http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{port}"))
         yield Node(f"http://127.0.0.1:{port}", gateway, sessions, logins, doors, application, http)
@@ -96,8 +112,9 @@ async def start_node() -> AsyncIterator[StartNode]:
             limits: Limits | None = None,
             checks: dict[str, Check] | None = None,
             rest: dict[str, Any] | None = None,
+            slot: Slot | None = None,
         ) -> Node:
-            return await stack.enter_async_context(node(limits or Limits(), checks, rest))
+            return await stack.enter_async_context(node(limits or Limits(), checks, rest, slot))
 
         yield start
 

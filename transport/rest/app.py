@@ -1,8 +1,9 @@
 """The REST door: routes, the steps every request goes through, and the port it listens on."""
 
 import logging
+import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -14,7 +15,9 @@ from transport.rest.doors import DOORS, Doors
 from transport.rest.middleware import chain
 from transport.rest.serving import mount
 from transport.rest.table import ROUTES
+from transport.slot import Slot
 
+BACKLOG: Final = 1024
 _library: Final = logging.getLogger("aiohttp.server")
 
 
@@ -28,17 +31,27 @@ def app(doors: Doors) -> web.Application:
 
 @asynccontextmanager
 async def listening(
-    application: web.Application, host: str, port: int, *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[None]:
-    """Requests are taken, over TLS where a context is given; at the end those in hand have a second to finish."""
+    application: web.Application, host: str, port: int, *, tls: ssl.SSLContext | None = None, slot: Slot | None = None
+) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Requests are taken, over TLS where a context is given, at the slot's socket where there is a slot. Yields how to
+    let no new connection in; at the end those in hand have a second to finish.
+    """
     _library.addFilter(_is_ours)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
+    site: web.BaseSite
     try:
-        await web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls).start()
-        yield
+        if slot is None:
+            site = web.TCPSite(runner, host, port, backlog=BACKLOG, ssl_context=tls)
+        else:
+            site = web.SockSite(runner, socket.socket(fileno=slot.listener), backlog=BACKLOG, ssl_context=tls)
+            await web.UnixSite(runner, slot.own_socket).start()
+        await site.start()
+        yield site.stop
     finally:
         await runner.cleanup()
+        if slot is not None:
+            slot.leave()
 
 
 def _is_ours(record: logging.LogRecord) -> bool:

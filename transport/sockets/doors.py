@@ -12,6 +12,7 @@ from actors.runtime.envelope import Envelope, Reply
 from transport import asking
 from transport.limits import read_limit
 from transport.sockets.limits import Limits
+from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
 from transport.tokens import Identity
 
@@ -42,6 +43,7 @@ class SocketDoors:
     """Given once by the composition root.
 
     `origins` are the pages that may connect; apps send no origin. `connects`: how often one device may, at this node.
+    `neighbours` are the processes behind the same port.
     """
 
     sessions: Sessions
@@ -54,4 +56,5 @@ class SocketDoors:
     origins: frozenset[str] = frozenset()
     connects: Limit = CONNECTS
     limits: Limits = dataclasses.field(default_factory=Limits)
+    neighbours: Neighbours | None = None
     snapshot_url: str = "/v1/me/snapshot"

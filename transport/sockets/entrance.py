@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from socketio import packet
 from transport.sockets.doors import SocketDoors
 from transport.sockets.driver import fit, readable
 from transport.sockets.line import Line, let_go
+from transport.sockets.neighbours import NotPassedError
 from transport.sockets.packets import COMMAND, UNREADABLE, Kind, Words
 from transport.sockets.straight import Straight, framed
 
@@ -57,6 +59,7 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         self._guard = guard
         self._posting: set[str] = set()
         self._frame = limits.frame
+        self._neighbours = doors.neighbours
         self.io = socketio.AsyncServer(
             async_mode="aiohttp",
             serializer=kind,
@@ -70,6 +73,7 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
             logger=_silent,
             engineio_logger=_silent,
         )
+        self.io.eio.generate_id = partial(_sid, doors.node)
         self.io.register_namespace(self)
         self._opened = fit(self.io, self, guard.lost)
 
@@ -129,11 +133,24 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         if "j" in request.query:
             return _refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported")
         sid = request.query.get("sid")
+        if (passed := await self._passed_on(request, sid)) is not None:
+            return passed
         if sid is None and self._guard.full:
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", {hdrs.RETRY_AFTER: "2"})
         if request.method == hdrs.METH_POST and sid is not None:
             return await self._post(request, sid)
         return await self._serve(request)
+
+    async def _passed_on(self, request: web.Request, sid: str | None) -> web.StreamResponse | None:
+        """The answer of the process behind this port that holds the connection; None when it is this one."""
+        if self._neighbours is None or sid is None:
+            return None
+        try:
+            self._neighbours.check(request)
+            holder = self._neighbours.holder(sid)
+            return None if holder is None else await self._neighbours.pass_on(request, holder)
+        except NotPassedError as refused:
+            return _refuse(refused.status, refused.code)
 
     async def _serve(self, request: "web.Request | _Posted") -> web.StreamResponse:
         try:
@@ -163,6 +180,11 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
 
 def _refuse(status: HTTPStatus, code: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.json_response({"code": code}, status=status, headers=headers)
+
+
+def _sid(node: str) -> str:
+    """Unguessable, and says who holds the connection."""
+    return f"{node}.{secrets.token_urlsafe(15)}"
 
 
 async def _body(request: web.Request, limit: int) -> bytes | None:
