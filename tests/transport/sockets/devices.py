@@ -75,6 +75,8 @@ class Device:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         await self.io.disconnect()
         await self.io.shutdown()
+        if self.io.eio.http is not None:  # python-engineio opens another one for a last word after it was closed
+            await self.io.eio.http.close()
 
 
 def send_head(socket: aiohttp.ClientWebSocketResponse, length: int) -> None:
