@@ -13,10 +13,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {tool["function"]["name"]: tool["function"]
 FOUR_KINDS = {"create", "progress", "complete", "none"}
 
 
-def test_the_sets_are_large_and_a_quarter_is_held_out() -> None:
+def test_the_sets_are_large_and_a_fifth_is_held_out() -> None:
     assert len(CASES) >= 60
     assert len({case.said for case in CASES}) == len(CASES)
-    assert sum(case.held for case in CASES) * 4 >= len(CASES)
+    assert sum(case.held for case in CASES) * 5 >= len(CASES)
     assert len(injections()) >= 20
 
 
