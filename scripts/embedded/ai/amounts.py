@@ -12,7 +12,7 @@ _FRACTIONS: Final = {
     r"two thirds|zwei drittel|deux tiers|dos tercios": 200 / 3,
     r"a third|one third|eine?[mn]? drittel|un tiers|un tercio": 100 / 3,
     r"a quarter|one quarter|eine?[mn]? viertel|un quart|un cuarto|una cuarta parte": 25.0,
-    r"half|halfway|halb|halfte|moitie|mitad|a medias|meta": 50.0,
+    r"half|halfway|halb|halbe[mnrs]?|halfte|moitie|mi-chemin|mitad|medio camino|a medias": 50.0,
 }
 _NUMBER: Final = r"(?<![\w.,])(\d+(?:[.,]\d{3})*(?:[.,]\d+)?)(?!\d)"
 _SMALL: Final = {word: float(value) for word, value in NUMBERS.items() if value > 1 and word != "couple"} | {
@@ -21,6 +21,10 @@ _SMALL: Final = {word: float(value) for word, value in NUMBERS.items() if value 
     "cinquante": 50.0, "cincuenta": 50.0, "hundred": 100.0, "hundert": 100.0, "cent": 100.0, "cien": 100.0, "dozen": 12.0,
 }  # fmt: skip
 _WORD: Final = rf"\b({'|'.join(_SMALL)})\b"
+_UNIT: Final = (
+    r"\s*(?:(?:more|additional|extra|other|new|weitere[nrsm]?|neue[nrsm]?|andere[nrsm]?|autres|nouve(?:aux|lles)|otr[oa]s|nuev[oa]s)\s+)?"
+    r"([^\W\d_]+)?"
+)
 _SHARE: Final = re.compile(rf"{_NUMBER}\s*(?:of|von|sur|de|/|out of)\s*(?:the |les |las |den )?{_NUMBER}")
 _PERCENT: Final = re.compile(rf"{_NUMBER}\s*(?:%|percent|per cent|prozent|pour ?cent|por ciento)")
 _ADDED: Final = re.compile(
@@ -48,7 +52,7 @@ class Said(NamedTuple):
 def number(words: str) -> Said | None:
     """The first number in these words, with the word behind it."""
     said = plain(words)
-    found = re.search(rf"{_NUMBER}\s*([^\W\d_]+)?", said) or re.search(rf"{_WORD}\s*([^\W\d_]+)?", said)
+    found = re.search(rf"{_NUMBER}{_UNIT}", said) or re.search(rf"{_WORD}{_UNIT}", said)
     if found is None:
         return None
     value = _SMALL[found[1]] if found[1] in _SMALL else _value(found[1])
@@ -72,6 +76,12 @@ def progress(said: str, *, measured: bool) -> tuple[Kind, float] | None:
         return None
     stands = _STANDS.search(words) and not _ADDED.search(words)
     return ("amount" if stands else "add"), found.value
+
+
+def tells(said: str) -> bool:
+    """Whether it is said how much has come, or how much there is by now."""
+    words = plain(said)
+    return any(sign.search(words) for sign in (_ADDED, _STANDS, _TOTAL))
 
 
 def _total(words: str) -> Said | None:

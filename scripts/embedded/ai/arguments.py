@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from scripts.embedded.ai import amounts, dates
+from scripts.embedded.ai import amounts, clauses, dates
 from scripts.embedded.ai.asked import Asked
 from scripts.embedded.ai.cues import own_words
 
@@ -34,7 +34,7 @@ def by_schema(
 
 
 def _create(written: Written, asked: Asked) -> dict[str, Any] | None:
-    title = _title(written.get("title"), asked)
+    title = _new_title(written.get("title"), asked)
     if title is None:
         return None
     made: dict[str, Any] = {"title": title, **_due(asked)}
@@ -91,6 +91,17 @@ _BUILD: Final[dict[str, _Build]] = {
     "list_goals": lambda _written, _asked: {},
     "find_history": lambda written, _asked: {"words": written["words"]} if written.get("words") else None,
 }
+WORDS: Final = {
+    "create_goal": "add",
+    "record_progress": "progress",
+    "complete_goal": "done",
+    "change_goal": "change",
+    "move_goal": "move",
+    "remove_goal": "remove",
+    "list_goals": "list",
+    "find_history": "history",
+}
+"""What a tool is called to the model: one token, and what people mean by it; "record" is to it whatever is written down."""
 FORMS: Final = {
     "create_goal": ("title",),
     "record_progress": ("goal",),
@@ -106,6 +117,15 @@ FORMS: Final = {
 
 def _due(asked: Asked) -> dict[str, str]:
     return {"due": asked.day.isoformat()} if asked.day else {}
+
+
+def _new_title(words: Any, asked: Asked) -> str | None:
+    """The model's, unless it kept one word of many or took another's: then what stands behind the wish for it."""
+    if not isinstance(words, str) or not words.strip():
+        return None
+    if len(words.split()) > 1 and _grounded(words, asked.said):
+        return _title(words, asked)
+    return _title(clauses.wished(words, asked.said, asked.today) or words, asked)
 
 
 def _title(words: Any, asked: Asked) -> str | None:

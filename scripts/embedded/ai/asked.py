@@ -94,25 +94,31 @@ class Asked(NamedTuple):
 
     def counted(self) -> KnownGoal | None:
         """The only goal that is counted in what the sentence counts, or else in what it speaks of."""
-        said = own_words(self.said)
-        for words in (amounts.number(said) or amounts.Said(0, "")).unit, said:
-            counted = [goal for goal in self.goals if _stems(goal.unit) & _stems(words)]
-            if len(counted) == 1:
-                return counted[0]
-        return None
+        by_number = self.counted_by_number()
+        if by_number is not None:
+            return by_number
+        said = _stems(own_words(self.said))
+        counted = [goal for goal in self.goals if _stems(goal.unit) & said]
+        return counted[0] if len(counted) == 1 else None
+
+    def counted_by_number(self) -> KnownGoal | None:
+        """The only goal in whose unit the number is that is said."""
+        unit = (amounts.number(own_words(self.said)) or amounts.Said(0, "")).unit
+        counted = [goal for goal in self.goals if goal.unit and _is_same(goal.unit, unit)]
+        return counted[0] if len(counted) == 1 else None
 
     def reached(self) -> bool:
         """Whether the number that is said is the one the named goal is about: all 12 of its 12 books."""
-        said, goal = amounts.number(own_words(self.said)), self.goal(None)
+        said, goal = amounts.number(own_words(self.said)), self.counted_by_number() or self.goal(None)
         aim = amounts.number(goal.title) if goal else None
         return said is not None and aim is not None and said.value == aim.value
 
     def about_goals(self) -> bool:
         """Whether a share is told of, or a word of any goal is said: a number alone is no progress."""
-        if amounts.percent(own_words(self.said)) is not None:
+        said = own_words(self.said)
+        if amounts.percent(said) is not None or self.counted_by_number() is not None:
             return True
-        said = _stems(own_words(self.said))
-        return any(said & _stems(f"{goal.title} {goal.unit}") for goal in self.goals)
+        return any(_stems(said) & _stems(f"{goal.title} {goal.unit}") for goal in self.goals)
 
 
 def asked_in(text: str, today: date) -> Asked:
@@ -144,6 +150,10 @@ def _likeness(words: list[str], said: str) -> float:
 
 def _stems(text: str) -> set[str]:
     return {word[:3] for word in re.findall(r"[^\W\d_]{3,}", dates.plain(text))} - _STOP
+
+
+def _is_same(unit: str, other: str) -> bool:
+    return dates.plain(unit) == dates.plain(other) or bool(_stems(unit) & _stems(other))
 
 
 def _unit(metric: Any) -> str:

@@ -13,13 +13,16 @@ import structlog
 
 from scripts.embedded.ai.asked import Asked, asked_in
 from scripts.embedded.ai.chat import Completion
-from scripts.embedded.ai.router import Call, Router
+from scripts.embedded.ai.cues import orders_goal
+from scripts.embedded.ai.router import NONE, Call, Router
 
 WAITING: Final = 8
 """Requests that may wait for the one that is answered; the next is refused."""
 ROUTER_TOKENS: Final = 90
 ROUTER_SECONDS: Final = 45.0
 """On a cold machine the router's prompt is read first; later it takes one or two."""
+DOUBT: Final = -2.0
+"""Added to the logit of none where a goal is asked for in so many words: small models find reasons to do nothing."""
 WARM: Final = Asked("add a goal", datetime.min.replace(tzinfo=UTC).date(), ())
 
 log = structlog.get_logger(__name__)
@@ -94,7 +97,8 @@ class Backend:
     def question(self, router: Router, asked: Asked) -> dict[str, Any]:
         """The router's request: what may be answered is constrained by a schema."""
         shape = {"name": "call", "strict": True, "schema": router.schema(asked)}
-        return {
+        leaning = {"logit_bias": [[NONE, DOUBT]]} if orders_goal(asked.said) else {}
+        return leaning | {
             "model": self.model,
             "messages": router.prompt(asked),
             "max_tokens": ROUTER_TOKENS,

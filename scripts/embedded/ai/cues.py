@@ -11,12 +11,12 @@ _WORDS: Final = {
     r"put .{1,60} (?:on|in|to) my|track|save|goal (?:is|for|to|of|:)|my goal|make (?:it|that|this|me) (?:a|my) goal|make a goal|i want to|i'd like to|"
     r"i (?:will|plan to|aim to|need to)|decided to|put (?:it|this|that) (?:in|down|on)|anlegen|leg\w*|erstell\w*|trag\w*|ziel (?:ist|fur|:)|neues ziel|als ziel|mein ziel|"
     r"notier\w*|schreib\w* .{0,60}auf|setz\w*|ich (?:will|mochte|wurde gern)|eintrag\w*|nehm\w* mir vor|vorgenommen|beschlossen|j'ai decide|he decidido|ajout\w*|cree\w*|creer|mets|note|objectif|enregistre\w*|je (?:veux|voudrais|souhaite)|"
-    r"anad\w+|agreg\w+|crea\w*|apunt\w+|anot\w+|pon\w*|objetivo|meta|quiero|quisiera|me gustaria|registra\w*",
+    r"anad\w+|agreg\w+|crea\w*|apunt\w+|anot\w+|guard\w*|pon\w*|objetivo|meta|quiero|quisiera|me gustaria|registra\w*",
     "record_progress": r"\d[\d.,]*|half|third|quarter|more|another|" + r"hal[bf]\w*|halfte|viertel|drittel|weitere\w*|moitie|tiers|quart|mitad|tercio|cuart\w+|"
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|zwei|drei|vier|funf|sechs|sieben|acht|neun|zehn|"
     r"deux|trois|quatre|cinq|sept|huit|neuf|dix|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)",
     "complete_goal": r"done|finish\w*|complet\w+|achiev\w+|made it|did it|reached|tick|close|mark|passed|accomplish\w*|over with|"
-    r"fertig|geschafft|erledigt|abgeschlossen|erreicht|beendet|abhak\w*|hak\w*|bestanden|schliess\w*|termin\w+|fini\w*|"
+    r"fertig|geschafft|erledigt|abgeschlossen|abschliess\w*|erreicht|beendet|abhak\w*|hak\w*|bestanden|schliess\w*|termin\w+|fini\w*|"
     r"atteint|reussi\w*|acheve\w*|boucle\w*|(?:c'est|est) faite?|clotur\w*|accompli\w*|coche\w*|cross(?:ed)? off|check(?:ed)? off|acab\w+|logr\w+|complet\w+|consegu\w+|hech[oa]|cierr\w+|cumpl\w+",
     "change_goal": r"chang\w*|rename\w*|mov\w+|postpon\w*|push\w*|shift|delay|extend|reschedul\w*|updat\w*|make it|instead|rather|"
     r"earlier|later|deadline|adjust|rais\w+|lower|increase|reduce|call (?:it|my|this|that|the)|ander\w*|verschieb\w*|verleg\w*|umbenenn\w*|"
@@ -56,6 +56,15 @@ _OTHERS: Final = re.compile(
     r"freund\w*|nachbar\w*|kolleg\w*|chef\w*|frere|soeur|mere|pere|fils|fille|femme|mari|ami\w*|voisin\w*|collegue|"
     r"herman[oa]|madre|padre|hij[oa]|mujer|marido|espos[oa]|amig[oa]|vecin[oa]|companer[oa]|jef[ea])s?\b"
 )
+_NO_LONGER: Final = re.compile(r"\b(?:not (?=\w+ (?:\w+ )*any ?more\b)|nicht mehr|ya no|(?:ne |n')\w+ plus)\b")
+"""Who does not want a goal any more says so with a "not" that forbids nothing."""
+_ORDERS: Final = re.compile(
+    r"\b(?:add|create|set (?:\w+ ){0,3}up|(?:track|note) (?:this|that|it)|write (?:it|this|that) down|put (?:it|this|that) (?:in|down|on)|"
+    r"(?:new|next|another) goal|make (?:it|this|that) (?:a|my) goal|leg\w* .{1,60} an|anlegen|erstell\w*|trag\w* .{0,60}ein|eintrag\w*|"
+    r"notier\w*|schreib\w* .{0,60}auf|(?:neues|nachstes) ziel|ajout\w*|cree\w*|creer|note|enregistre\w*|(?:nouvel|prochain) objectif|"
+    r"anad\w+|agreg\w+|crea\w*|apunt\w+|anot\w+|guard\w*|registra\w*|(?:nueva|proxima) meta|(?:nuevo|proximo) objetivo)\b",
+    re.DOTALL,
+)
 TELLING: Final = frozenset({"record_progress", "complete_goal"})
 
 
@@ -69,6 +78,20 @@ def closes(text: str) -> bool:
     return _CLOSES.search(plain(own_words(text))) is not None
 
 
+def is_of_others(text: str) -> bool:
+    """Whether it tells of somebody else: a sister's kilometres are nobody's progress here."""
+    return _OTHERS.search(plain(own_words(text)).strip()) is not None
+
+
+def says_all(text: str) -> bool:
+    return re.search(r"\b(?:all|alle[nrs]?|tou(?:s|tes)|tod[oa]s)\b", plain(own_words(text))) is not None
+
+
+def orders_goal(text: str) -> bool:
+    """Whether a goal is asked for in so many words, and not only wished for."""
+    return _ORDERS.search(plain(own_words(text))) is not None
+
+
 def asks_kindly(text: str) -> bool:
     """Whether something is asked for, in whatever words: "please", "can you"."""
     return _REQUEST.search(plain(own_words(text))) is not None
@@ -77,7 +100,7 @@ def asks_kindly(text: str) -> bool:
 def is_barred(text: str) -> bool:
     """Whether it is a question about something, or a "don't": such words ask for nothing that changes anything."""
     words = plain(own_words(text)).strip()
-    return bool(_ASKING.search(words) or _NOT.search(words))
+    return bool(_ASKING.search(words) or _NOT.search(_NO_LONGER.sub(" ", words)))
 
 
 def asked_for(text: str) -> frozenset[str]:
@@ -89,6 +112,6 @@ def asked_for(text: str) -> frozenset[str]:
     meant = frozenset(name for name, cue in CUES.items() if cue.search(words))
     if is_barred(text):
         meant &= READING
-    if _OTHERS.search(words) or (words.endswith("?") and not _REQUEST.search(words)):
+    if is_of_others(text) or (words.endswith("?") and not _REQUEST.search(words)):
         meant -= TELLING
     return meant

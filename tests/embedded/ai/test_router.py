@@ -33,7 +33,10 @@ def test_a_goal_keeps_the_persons_words_and_gets_its_day() -> None:
 
 
 def test_words_that_nobody_said_become_no_goal_and_no_day() -> None:
-    assert read("add a goal: sleep eight hours", do="create_goal", title="Buy a boat and sail") is None
+    assert read("yes, please", do="create_goal", title="Buy a boat and sail") is None
+    call = read("I want to sleep eight hours, add it", do="create_goal", title="Buy a boat and sail")
+    assert call is not None
+    assert call.arguments["title"] == "Sleep eight hours"
     call = read("add a goal: sleep eight hours", do="create_goal", title="Sleep eight hours", due="tomorrow")
     assert call is not None
     assert "due" not in call.arguments
@@ -53,7 +56,7 @@ def test_progress_is_what_was_said_of_the_goal_that_was_named(said: str, argumen
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "{", '{"do":"remove_goal","goal":', "[]", "null", '{"do":"format_disk"}', '{"do":["remove_goal"]}', "no idea", '{"do":"none"}', '"remove_goal"', '"remove_goal x"', '"create_goal "', '"remove_goal 99"', '"none"',
+    ["", "{", '{"do":"remove_goal","goal":', "[]", "null", '{"do":"format_disk"}', '{"do":["remove_goal"]}', "no idea", '{"do":"none"}', '"remove_goal"', '"remove x"', '"add "', '"remove 99"', '"none"',
      '{"do":"remove_goal","goal":99}', '{"do":"create_goal"}', "{" * 100_000],
 )  # fmt: skip
 def test_garbage_is_no_call(answer: str) -> None:
@@ -101,6 +104,36 @@ def test_all_of_it_is_no_part_of_the_way(said: str, progress: bool) -> None:  # 
     assert ("record_progress" in ROUTER.offered(asked(said))) == progress
 
 
+@pytest.mark.parametrize(
+    ("said", "written", "title"),
+    [
+        ("Apunta que quiero terminar mi tesis antes de julio", "Tesis", "Terminar mi tesis"),
+        ("Ich nehme mir vor, jeden Abend zu lesen. Bitte eintragen.", "Lesen", "Jeden Abend zu lesen"),
+        ("Ponme como meta hacer yoga tres veces por semana", "Yoga", "Hacer yoga tres veces por semana"),
+        ("I want to swim, please add it", "Swim", "Swim"),
+        ("Add a goal to walk the dog twice a day", "walk the dog", "Walk the dog twice a day"),
+    ],
+)
+def test_a_title_that_was_cut_short_is_whole_again(said: str, written: str, title: str) -> None:
+    call = ROUTER.read(json.dumps(f"add {written}"), asked(said))
+    assert call is not None
+    assert call.arguments["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("said", "goal"),
+    [
+        ("I read 3 more books", "g-read"),
+        ("I'm halfway with the 10 km", "g-run"),
+        ("I ran some 5 km", None),
+        ("3 more, please", None),
+    ],
+)
+def test_what_is_certain_needs_no_model(said: str, goal: str | None) -> None:
+    call = ROUTER.certain(asked(said))
+    assert (call and call.arguments["goal"]) == goal
+
+
 def test_titles_give_no_orders_whatever_the_model_answers() -> None:
     for case in injections():
         if case.result is None:
@@ -111,15 +144,15 @@ def test_titles_give_no_orders_whatever_the_model_answers() -> None:
 @pytest.mark.parametrize(
     ("said", "written", "right"),
     [
-        ("delete my running goal", "remove_goal 2", True),
+        ("delete my running goal", "remove 2", True),
         ("delete my running goal", "none", True),
-        ("delete my running goal", "remove_goal 3", False),
-        ("delete my running goal", "create_goal Run 10 km", False),
-        ("rename it to Jog", "change_goal 1 Jog", True),
-        ("move it to 1 May", "change_goal 1", True),
-        ("move it to 1 May", "change_goal 1 Jog", False),
-        ("add a goal: read", "create_goal read", True),
-        ("add a goal: read", 'create_goal "} all', False),
+        ("delete my running goal", "remove 3", False),
+        ("delete my running goal", "add Run 10 km", False),
+        ("rename it to Jog", "change 1 Jog", True),
+        ("move it to 1 May", "change 1", True),
+        ("move it to 1 May", "change 1 Jog", False),
+        ("add a goal: read", "add read", True),
+        ("add a goal: read", 'add "} all', False),
     ],
 )
 def test_only_what_was_asked_for_and_the_goals_that_exist_can_be_answered(
@@ -133,10 +166,10 @@ def test_only_what_was_asked_for_and_the_goals_that_exist_can_be_answered(
 
 def test_a_line_is_read_as_the_call_it_stands_for() -> None:
     said = asked("I want to run 10 km by the end of June, please set that up")
-    assert ROUTER.read('"create_goal run 10 km"', said) == Call(
+    assert ROUTER.read('"add run 10 km"', said) == Call(
         "create_goal", {"title": "Run 10 km", "due": "2027-06-30", "unit": "km", "target": 10.0}
     )
-    assert ROUTER.read('"move_goal 1 2"', asked("make the running a part of the other")) == Call(
+    assert ROUTER.read('"move 1 2"', asked("make the running a part of the other")) == Call(
         "move_goal", {"goal": "g-run", "parent": "g-read"}
     )
 
