@@ -35,10 +35,12 @@ from config.keys import read_signing_keys, read_wrapping_keys
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings, variable
 from storage.mongo.connect import NotAReplicaSet
+from storage.mongo.lanes import at_rest
 from storage.mongo.schema import TooNew
 from storage.opened import Storage, opened
 from storage.redis.membership import bury
 from storage.where import where as read_where
+from transport.draining import Stage, drain
 from transport.opened import Behind, Open
 from transport.opened import opened as doors
 from transport.passwords import read_words
@@ -176,21 +178,21 @@ async def run(settings: Settings, slot: Slot | None) -> None:
         await inside.models.warm()
         _calm_the_collector()
         await stop.wait()
-        try:
-            async with asyncio.timeout(settings.drain_seconds):
-                await _drain(storage, inside, doors_open)
-        except TimeoutError:
-            log.warning("drain.cut_short", seconds=settings.drain_seconds)
+        await drain(_stages(storage, inside, doors_open), settings.drain_seconds, report)
 
 
-async def _drain(storage: Storage, inside: Inside, doors_open: Open) -> None:
-    """The lease says it first; then actors end, and what they still owe goes on elsewhere; then the sockets."""
-    await doors_open.let_nobody_in()
-    await storage.membership.drain()
-    late = await inside.system.drain(CHILDREN_SECONDS)
-    if late:
-        log.warning("drain.overstayed", who=late)
-    await doors_open.gateway.close_all("draining", over=SOCKETS_SECONDS)
+def _stages(storage: Storage, inside: Inside, doors_open: Open) -> Sequence[Stage]:
+    """Others are told first; then actors end, and what they still owe goes on elsewhere; the sockets go last."""
+    lanes, gateway, placement = storage.lanes, doors_open.gateway, storage.placement
+    closing = partial(gateway.close_all, "draining", over=SOCKETS_SECONDS)
+    return (
+        Stage("lease", 2.0, storage.membership.drain),
+        Stage("doors", 1.0, doors_open.let_nobody_in),
+        Stage("actors", CHILDREN_SECONDS + 2.0, partial(inside.system.drain, CHILDREN_SECONDS)),
+        Stage("writes", 5.0, partial(at_rest, lanes), lambda: [lane.name for lane in lanes if not lane.at_rest]),
+        Stage("placements", 2.0, placement.release_all, lambda: sorted(placement.held)),
+        Stage("sockets", SOCKETS_SECONDS + 2.0, closing, lambda: gateway.connected),
+    )
 
 
 def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_id: str) -> Surroundings:
@@ -238,7 +240,6 @@ def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
 
 def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
     """What /metrics says of the inside: how much is awake, and how much waits where."""
-    lanes = (*storage.log.lanes, *storage.projections.lanes.values())
     return (
         Reading("actors_awake", "Actors in memory", partial(len, inside.system)),
         Reading("messages_waiting", "Messages in mailboxes", lambda: inside.system.waiting),
@@ -246,7 +247,10 @@ def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
             Reading("model_breaker", "0 closed, 1 half open, 2 open", partial(inside.models.level, part), part)
             for part in inside.models.by_part
         ),
-        *(Reading("writes_waiting", "Writes for the next flush", partial(len, lane), lane.name) for lane in lanes),
+        *(
+            Reading("writes_waiting", "Writes for the next flush", partial(len, lane), lane.name)
+            for lane in storage.lanes
+        ),
     )
 
 

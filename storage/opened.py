@@ -14,6 +14,7 @@ from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads
 from storage.mongo.keys import MongoKeys
+from storage.mongo.lanes import Lane
 from storage.mongo.log import MongoLog
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
@@ -52,6 +53,11 @@ class Storage:
     placement: RedisPlacement
     counters: RedisCounters
     files: S3Files | None
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Through which everything is written."""
+        return (*self.log.lanes, *self.projections.lanes.values())
 
 
 @asynccontextmanager

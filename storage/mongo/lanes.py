@@ -102,6 +102,11 @@ class Lane:
         """How many writes wait for the next flush."""
         return len(self._waiting)
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing waits, nothing is on its way, and the last flush came through."""
+        return not self._waiting and self._behind is None
+
     def put(self, encoded: bytes) -> asyncio.Future[int]:
         """Hand in a write as BSON; the future tells what became of it. Raises Overloaded, or Unavailable when closed."""
         if self._closed:
@@ -191,6 +196,13 @@ def check(lanes: Iterable[Lane]) -> None:
     """Raises Unavailable when one of them is stalled."""
     if any(lane.stalled() for lane in lanes):
         raise Unavailable(retry_after_ms=1000)
+
+
+async def at_rest(lanes: Iterable[Lane]) -> None:
+    """Returns once everything handed in has been written."""
+    for lane in lanes:
+        while not lane.at_rest:  # noqa: ASYNC110 - asked once in a node's life
+            await asyncio.sleep(0.02)
 
 
 async def entered(lanes: Iterable[Lane]) -> AsyncExitStack:

@@ -84,6 +84,10 @@ class RedisPlacement:
         except Unavailable:
             self._report("placement.not_released", {})
 
+    async def release_all(self) -> None:
+        """What is still held when a node ends goes on elsewhere; should an actor still write, the log fences it."""
+        await asyncio.gather(*map(self.release, list(self.held)))
+
     async def run(self) -> None:
         """Claim again what is held, each time Redis has lost it."""
         while True:

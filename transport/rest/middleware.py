@@ -138,6 +138,8 @@ def _harden(response: web.StreamResponse, request: web.Request) -> None:
         response.headers[hdrs.STRICT_TRANSPORT_SECURITY] = "max-age=31536000"
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    if request.app[DOORS].readiness.draining:
+        response.force_close()  # whoever comes again is to come to a node that stays
 
 
 def _over_tls(request: web.Request) -> bool:

@@ -87,6 +87,11 @@ class Gateway:
     def full(self) -> bool:
         return self.draining or sum(len(one.io.eio.sockets) for one in self.entrances) >= self.limits.connections
 
+    @property
+    def connected(self) -> list[str]:
+        """The connections that are still here, closing or not."""
+        return [connection.id for connection in self._by_sid.values()]
+
     # ── letting in ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def connect(self, entrance: Entrance, sid: str, environ: dict[str, Any], auth: object) -> None:
