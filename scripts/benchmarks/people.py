@@ -31,10 +31,11 @@ async def register(url: str, count: int) -> list[str]:
 @asynccontextmanager
 async def silent_model() -> AsyncIterator[dict[str, str]]:
     """A server that takes every request for an answer and never answers; yields the settings that point to it."""
+    over = asyncio.Event()
 
     async def listen(_: web.Request) -> web.Response:
-        await asyncio.Event().wait()
-        raise AssertionError
+        await over.wait()
+        return web.Response(status=503)
 
     app = web.Application()
     app.router.add_post("/v1/chat/completions", listen)
@@ -46,4 +47,5 @@ async def silent_model() -> AsyncIterator[dict[str, str]]:
         try:
             yield {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "silent", **patience}
         finally:
+            over.set()
             await runner.cleanup()

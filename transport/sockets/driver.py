@@ -85,13 +85,18 @@ class WebSocket:
 
     async def wait(self) -> str | bytes:
         """The next frame; one Engine.IO could not read comes as one that Socket.IO calls unreadable."""
+        inlet = self._response.inlet
+        if inlet is not None:
+            inlet.listen()
         data = (await self._response.receive()).data
-        if isinstance(data, str):
-            self._begun += 1
-            return data if self._begun <= 2 and data in _UPGRADING else readable(data)
+        if not isinstance(data, str | bytes):
+            raise OSError
+        if inlet is not None:
+            await inlet.turn()
         if isinstance(data, bytes):
             return data
-        raise OSError
+        self._begun += 1
+        return data if self._begun <= 2 and data in _UPGRADING else readable(data)
 
     async def send(self, frame: str | bytes) -> None:
         await (self._response.send_bytes(frame) if isinstance(frame, bytes) else self._response.send_str(frame))
@@ -142,11 +147,7 @@ class WebSocket:
             inlet.take = commands.short(socket.sid, straight, inlet.settle)
         try:
             while True:
-                if inlet is not None:
-                    inlet.listen()
                 frame = await self.wait()
-                if inlet is not None:
-                    await inlet.turn()
                 payload = frame[1:] if isinstance(frame, str) and frame[0] == "4" else frame
                 if (payload is frame and isinstance(frame, str)) or not await commands.take(
                     socket.sid, payload, straight

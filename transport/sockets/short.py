@@ -72,11 +72,9 @@ class Waiting:
 
     def set_result(self, result: Any, /) -> None:
         try:
-            answer = self._render(result)
+            self._tell(self._render(result))
         except Exception as error:  # noqa: BLE001 - the door: a bug here is not the session's
             self._tell(error)
-        else:
-            self._tell(answer)
 
     def set_exception(self, exception: Refused, /) -> None:
         self._tell(exception)

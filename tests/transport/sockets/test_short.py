@@ -13,6 +13,7 @@ from actors.events import MessageAdded
 from actors.runtime.journaled import Order
 from tests.transport.conftest import Node, StartNode
 from tests.transport.sockets.devices import Device, Raw, cid, eventually
+from transport.sockets import commands
 from transport.sockets.gateway import Gateway
 from transport.sockets.limits import Limits
 
@@ -123,3 +124,17 @@ async def test_what_a_client_sends_together_with_its_handshake_is_read(start_nod
 def frame(text: str) -> bytes:
     """A masked text frame (RFC 6455, section 5.2), whose mask is nothing."""
     return bytes([0x81, 0x80 | len(text)]) + bytes(4) + text.encode()
+
+
+async def test_a_bug_in_an_ack_is_the_door_s_and_the_session_lives_on(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node()
+    async with Raw(node.http) as raw:
+        await raw.join()
+        monkeypatch.setattr(commands, "_missed", lambda _: {"ok": True, "seq": object()})
+        await raw.emit("sync", {"since": 0}, ack=1)
+        assert (await acks(raw, 1))[0][1]["error"]["code"] == "failed"
+        monkeypatch.undo()
+        await raw.emit("sync", {"since": 0}, ack=2)
+        assert (await acks(raw, 1))[0] == (2, {"ok": True, "events": [], "seq": 0, "more": False})
