@@ -154,6 +154,7 @@ def open_doors(
         common_words=read_words(_text("common_passwords.txt")),
         checks=_checks(storage, inside),
         readings=_readings(storage, inside),
+        waiting=lambda: inside.system.waiting,
         details={"models": inside.models.states},
         report=report,
         say=SAY,

@@ -229,6 +229,12 @@ class Settings(BaseSettings):
     outbox_bound: PositiveInt = Field(512, description="Events waiting for one device; more close it as `overloaded`.")
     idle_seconds: PositiveFloat = Field(900.0, description="An actor nobody spoke to for so long leaves the memory.")
     ask_seconds: PositiveFloat = Field(10.0, description="A command not answered by then ends in `timeout`.")
+    shed_lag_seconds: PositiveFloat = Field(
+        0.5, description="A node whose loop comes so late to things refuses new work as `overloaded`."
+    )
+    shed_waiting: PositiveInt = Field(
+        20_000, description="Messages waiting in all mailboxes of a node; beyond, the same."
+    )
     drain_seconds: PositiveFloat = Field(25.0, description="Time for a graceful end after SIGTERM.")
     snapshot_every: PositiveInt = Field(200, description="Events of an address between two snapshots.")
 

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, Protocol
@@ -19,6 +19,7 @@ from transport.certificates import Certificate
 from transport.contract.served import documents
 from transport.identity import Bearers
 from transport.limits import Gate, Limits, read_limit
+from transport.load import Load
 from transport.mailing import Mailing
 from transport.passwords import Passwords
 from transport.providers.mail import Smtp, Templates
@@ -60,6 +61,8 @@ class Wanted(Protocol):
     limit_connect: str
     outbox_bound: int
     ask_seconds: float
+    shed_lag_seconds: float
+    shed_waiting: int
     token_issuer: str
     mail_from: str
     mail_verification: Literal["off", "on"]
@@ -83,7 +86,7 @@ class Wanted(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behind:
     """What the doors lead to. `signing_keys` reads the keys as they are now, `common_words` are no pass words,
-    `say` tells whoever started the server. `slot` is this process's among those behind the same port, who trust each
+    `say` tells whoever started the server. `waiting` counts messages in mailboxes. `slot` is this process's among those behind the same port, who trust each
     other by their key.
     """
 
@@ -106,6 +109,7 @@ class Behind:
     checks: Mapping[str, Check]
     details: Mapping[str, Detail]
     readings: Sequence[Reading]
+    waiting: Callable[[], int]
     report: Report
     say: Callable[[str], None]
     slot: Slot | None = None
@@ -131,16 +135,18 @@ class Open:
 async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
     """What is entered last is closed first."""
     registry = CollectorRegistry()
-    show(registry, behind.readings)
+    load = Load(behind.waiting, most_lag=wanted.shed_lag_seconds, most_waiting=wanted.shed_waiting)
+    show(registry, (*behind.readings, Reading("loop_lag_seconds", "How late the loop comes", lambda: load.lag)))
     async with (
+        owned(load.watch(), "load.watch", behind.report),
         _mail(wanted, behind) as (mailing, mail_checks),
         _signin(wanted, behind, mailing) as signin,
         _neighbours(behind) as neighbours,
-        Gateway(_socket_doors(wanted, behind, signin, registry, neighbours)) as gateway,
+        Gateway(replace(_socket_doors(wanted, behind, signin, registry), neighbours=neighbours, load=load)) as gateway,
     ):
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
         await _welcome(signin, behind.say)
-        application = app(_rest_doors(wanted, behind, signin, readiness, registry))
+        application = app(replace(_rest_doors(wanted, behind, signin, readiness, registry), load=load))
         gateway.mount(application)
         async with (
             _tls(wanted, behind.report) as tls,
@@ -229,9 +235,7 @@ def _gate(wanted: Wanted, behind: Behind) -> Gate:
     return Gate(behind.counters, limits.scaled(wanted.limits_scale), exempt_loopback=wanted.exempts_loopback)
 
 
-def _socket_doors(
-    wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry, neighbours: Neighbours | None
-) -> SocketDoors:
+def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry) -> SocketDoors:
     return SocketDoors(
         sessions=behind.sessions,
         identify=Tickets(signin.proving, signin.bearers).identify,
@@ -243,7 +247,6 @@ def _socket_doors(
         origins=frozenset(wanted.allowed_origins),
         connects=read_limit("connect", wanted.limit_connect).scaled(wanted.limits_scale),
         limits=SocketLimits(waiting=wanted.outbox_bound, ask=wanted.ask_seconds),
-        neighbours=neighbours,
     )
 
 

@@ -63,6 +63,7 @@ async def nodes(count: int, directory: Path, mongo_url: str, redis_url: str, **m
             "LIFEBUDDY_MONGO_URL": mongo_url,
             "LIFEBUDDY_REDIS_URL": redis_url,
             "LIFEBUDDY_LIMITS_SCALE": "10000",
+            "LIFEBUDDY_SHED_LAG_SECONDS": "5",
             "LIFEBUDDY_LOG_FORMAT": "json",
             "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "2",
             "LIFEBUDDY_MEMBERSHIP_REFRESH_SECONDS": "0.5",

@@ -25,6 +25,7 @@ from tests.transport.scripted_session import (
 from transport.contract.served import documents
 from transport.limits import Gate, HereCounters
 from transport.limits import Limits as RateLimits
+from transport.load import Load
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.readiness import Check, Readiness
@@ -54,7 +55,7 @@ async def _ok() -> None:
     """A part that is well."""
 
 
-def _shared(sessions: ScriptedSessions, logins: ScriptedLogins) -> dict[str, Any]:
+def _shared(sessions: ScriptedSessions, logins: ScriptedLogins, load: Load) -> dict[str, Any]:
     """What both doors are given."""
     return {
         "sessions": sessions,
@@ -62,6 +63,7 @@ def _shared(sessions: ScriptedSessions, logins: ScriptedLogins) -> dict[str, Any
         "messages": ScriptedMessages(sessions),
         "registry": CollectorRegistry(),
         "origins": frozenset({ORIGIN}),
+        "load": load,
     }
 
 
@@ -75,11 +77,12 @@ async def node(
     checks: dict[str, Check] | None = None,
     rest: dict[str, Any] | None = None,
     slot: Slot | None = None,
+    load: Load | None = None,
 ) -> AsyncIterator[Node]:
     async with AsyncExitStack() as stack:
         outbox, logins = LocalOutbox(), ScriptedLogins()
         sessions = ScriptedSessions(outbox)
-        shared = _shared(sessions, logins)
+        shared = _shared(sessions, logins, load or Load())
         readiness = Readiness({"mongo": _ok, "redis": _ok} if checks is None else checks, fresh=0.0)
         gate = Gate(HereCounters(), RateLimits())
         only_here = {**shared, "gate": gate, "documents": documents, **(rest or {})}
@@ -113,8 +116,9 @@ async def start_node() -> AsyncIterator[StartNode]:
             checks: dict[str, Check] | None = None,
             rest: dict[str, Any] | None = None,
             slot: Slot | None = None,
+            load: Load | None = None,
         ) -> Node:
-            return await stack.enter_async_context(node(limits or Limits(), checks, rest, slot))
+            return await stack.enter_async_context(node(limits or Limits(), checks, rest, slot, load))
 
         yield start
 

@@ -13,6 +13,7 @@ from actors.ports import GoalRows, MessageRows
 from transport.addresses import Network
 from transport.asking import Identify, Sessions
 from transport.limits import Gate, Meter
+from transport.load import Load
 from transport.rest.readiness import Readiness
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
@@ -62,6 +63,7 @@ class Doors:
     trusted_proxies: Sequence[Network] = ()
     limits: Limits = Limits()
     caught_mail: Path | None = None
+    load: Load = dataclasses.field(default_factory=Load)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 

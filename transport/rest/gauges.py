@@ -11,7 +11,7 @@ class Reading(msgspec.Struct, frozen=True):
 
     name: str
     meaning: str
-    read: Callable[[], int]
+    read: Callable[[], float]
     where: str = ""
 
 

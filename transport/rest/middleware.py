@@ -47,6 +47,8 @@ _PREFLIGHT: Final = {
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED: Final = "Deprecation, ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Trace-Id"
+_API: Final = "/v1/"
+"""What is refused under load; how the node is, it always tells."""
 _WRITING: Final = frozenset({hdrs.METH_POST, hdrs.METH_PUT, hdrs.METH_PATCH, hdrs.METH_DELETE})
 _NONE: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
 _BY_STATUS: Final[dict[int, type[Refused]]] = {404: NotFound, 405: MethodNotAllowed, 413: TooLarge, 415: Unsupported}
@@ -206,8 +208,10 @@ async def origin_checked(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 async def limited(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """JSON bodies only, not too large, and everything within a time limit."""
+    """JSON bodies only, not too large, everything within a time limit, and nothing while there is too much already."""
     limits = request.app[DOORS].limits
+    if request.path.startswith(_API):
+        request.app[DOORS].load.check()
     if (request.content_length or 0) > limits.body:
         raise TooLarge
     route = route_of(request)

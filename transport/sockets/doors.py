@@ -11,6 +11,7 @@ from actors.ports import MessageRows
 from actors.runtime.envelope import Envelope, Reply
 from transport import asking
 from transport.limits import read_limit
+from transport.load import Load
 from transport.sockets.limits import Limits
 from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
@@ -57,4 +58,5 @@ class SocketDoors:
     connects: Limit = CONNECTS
     limits: Limits = dataclasses.field(default_factory=Limits)
     neighbours: Neighbours | None = None
+    load: Load = dataclasses.field(default_factory=Load)
     snapshot_url: str = "/v1/me/snapshot"

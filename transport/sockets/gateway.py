@@ -85,7 +85,11 @@ class Gateway:
 
     @property
     def full(self) -> bool:
-        return self.draining or sum(len(one.io.eio.sockets) for one in self.entrances) >= self.limits.connections
+        return (
+            self.draining
+            or self.doors.load.over
+            or sum(len(one.io.eio.sockets) for one in self.entrances) >= self.limits.connections
+        )
 
     @property
     def connected(self) -> list[str]:
@@ -126,6 +130,7 @@ class Gateway:
         try:
             if connection.closing:
                 raise Unavailable  # noqa: TRY301 - one place turns refusals into acks
+            self.doors.load.check()
             return self.ack(connection, asked, await carry_out(self.doors, asked))
         except Exception as error:  # noqa: BLE001 - the door: a bug is told without its text, and logged once
             return self.ack(connection, asked, error)
@@ -133,7 +138,7 @@ class Gateway:
     def short(self, sid: str, words: Words, answered: Callable[[dict[str, Any]], None]) -> bool:
         """The same without waiting for the answer, which is told; False, and nothing done, when it is not so plain."""
         connection = self._by_sid.get(sid)
-        if connection is None or connection.closing:
+        if connection is None or connection.closing or self.doors.load.over:
             return False
         asked = Asked(connection.user_id, connection.id, *words, problems.new_trace())
         try:
