@@ -219,4 +219,5 @@ def test_of_what_waits_for_a_word_the_model_is_told_that_it_is_not_done() -> Non
         {"role": "tool", "content": said} for said in ('{"done": true}', '{"done": false, "waiting": "…"}')
     )
     assert "what was done" in adapted([asked, done])[-1]["content"]
+    assert "recorded: True" in adapted([asked, done])[-2]["content"], "a goal whose progress is recorded is not done"
     assert adapted([asked, waiting])[-1]["content"].startswith("Nothing has been changed yet.")
