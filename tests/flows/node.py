@@ -17,13 +17,13 @@ STOPS_WITHIN = 30.0
 class Node(Child):
     """`url` once it is ready; `output` is all it has written in all its lives."""
 
-    def __init__(self, directory: Path, port: int, variables: Mapping[str, str], *arguments: str) -> None:
+    def __init__(self, directory: Path, port: int, variables: Mapping[str, str]) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._file = directory / "node.log"
         self._past = ""
         super().__init__(
             "node",
-            [sys.executable, str(ROOT / "server.py"), *arguments],
+            [sys.executable, str(ROOT / "server.py")],
             self._file,
             {**without_settings(), "LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory), **variables},
         )
@@ -49,13 +49,6 @@ class Node(Child):
 @asynccontextmanager
 async def node(directory: Path, mongo_url: str, redis_url: str, **more: str) -> AsyncIterator[Node]:
     """A ready node on a port of its own; stopped gently at the end."""
-    async with nodes(1, directory, mongo_url, redis_url, **more) as process:
-        yield process
-
-
-@asynccontextmanager
-async def nodes(count: int, directory: Path, mongo_url: str, redis_url: str, **more: str) -> AsyncIterator[Node]:
-    """Several behind one port, and their supervisor."""
     directory.mkdir(parents=True, exist_ok=True)
     with held_port() as port:
         variables = {
@@ -68,7 +61,7 @@ async def nodes(count: int, directory: Path, mongo_url: str, redis_url: str, **m
             "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "2",
             "LIFEBUDDY_MEMBERSHIP_REFRESH_SECONDS": "0.5",
         }
-        process = Node(directory, port, variables | more, "--nodes", str(count))
+        process = Node(directory, port, variables | more)
         await process.start_ready()
         try:
             yield process

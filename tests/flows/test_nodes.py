@@ -1,30 +1,26 @@
 """`server.py --nodes N`: one port, several processes, each of which may end at any time."""
 
-import asyncio
 import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from scripts.embedded.mongo import ReplicaSet
+from scripts.embedded.ports import held_port
 from scripts.embedded.valkey import Valkey
-from tests.flows.node import Node, nodes
+from scripts.rolling import BACK_WITHIN, Nodes, roll
+
+STARTED = '"supervisor.node_started"'
 
 
-def lines(server: Node, event: str) -> list[dict[str, Any]]:
-    """What was logged of that name."""
-    logged = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
-    return [line for line in logged if line["event"] == event]
-
-
-async def until(server: Node, event: str, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
-        while len(found := lines(server, event)) < count:  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.05)
-    return found
+def started(server: Nodes) -> list[dict[str, Any]]:
+    """The nodes that were started, in order."""
+    assert server.log is not None
+    return [json.loads(line) for line in server.log.read_text().splitlines() if STARTED in line]
 
 
 async def living(valkey: Valkey) -> set[str]:
@@ -32,22 +28,36 @@ async def living(valkey: Valkey) -> set[str]:
         return {key.decode().removeprefix("node:") async for key in redis.scan_iter("node:*")}
 
 
-@pytest.mark.timeout(90)  # six starts of a process
-async def test_a_killed_node_is_out_of_the_fleet_at_once_and_replaced_and_each_can_be_renewed(
-    mongo: ReplicaSet, database: str, valkey: Valkey, tmp_path: Any
+@pytest.mark.timeout(120)  # six starts of a process
+async def test_a_killed_node_is_out_of_the_fleet_at_once_and_a_rolling_restart_loses_nothing(
+    mongo: ReplicaSet, database: str, valkey: Valkey, tmp_path: Path
 ) -> None:
-    long_lease = {"LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "60", "LIFEBUDDY_MONGO_DATABASE": database}
-    async with nodes(2, tmp_path, mongo.url, valkey.url, **long_lease) as server:
-        first, second = lines(server, "supervisor.node_started")
-        assert await living(valkey) == {first["node"], second["node"]}
-        os.kill(first["pid"], signal.SIGKILL)
-        third = (await until(server, "supervisor.node_started", 3))[2]
-        assert third["slot"] == first["slot"]
-        assert first["node"] not in await living(valkey)
-        os.kill(server.pid, signal.SIGHUP)
-        await until(server, "supervisor.rolled", 1)
-        now = {line["node"] for line in lines(server, "supervisor.node_started")[3:]}
-        assert len(now) == 2
-        assert await living(valkey) == now
-        assert await server.stop(20.0)
+    variables = {
+        "LIFEBUDDY_MONGO_URL": mongo.url,
+        "LIFEBUDDY_REDIS_URL": valkey.url,
+        "LIFEBUDDY_MONGO_DATABASE": database,
+        "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "60",
+        "LIFEBUDDY_SHED_LAG_SECONDS": "5",
+    }
+    with held_port() as port:
+        server = Nodes(tmp_path, port, 2, variables)
+        server.start()
+        try:
+            await server.said("ready http", 1, 30.0)
+            first, second = started(server)
+            assert await living(valkey) == {first["node"], second["node"]}
+            os.kill(first["pid"], signal.SIGKILL)
+            await server.said(STARTED, 3, 20.0)
+            assert started(server)[2]["slot"] == first["slot"]
+            assert first["node"] not in await living(valkey)
+            outcome = await roll(server, people=5, rounds=1)
+            assert await living(valkey) == {line["node"] for line in started(server)[3:]}
+        finally:
+            await server.stop(20.0)
+    assert outcome.problems == []
+    assert outcome.acknowledged > 5
+    assert len(outcome.away) >= 5
+    assert outcome.quantile(0.5) <= BACK_WITHIN
     assert await living(valkey) == set()
+    assert "Traceback" not in (tmp_path / "nodes.log").read_text()
+    assert "drain.overstayed" not in (tmp_path / "nodes.log").read_text()
