@@ -41,6 +41,9 @@ from storage.opened import Storage, opened
 from storage.redis.membership import bury
 from storage.where import where as read_where
 from transport.draining import Stage, drain
+from transport.fleet import join
+from transport.mesh.redis import RedisMesh
+from transport.mesh.redis import mesh as meshed
 from transport.opened import Behind, Open
 from transport.opened import opened as doors
 from transport.passwords import read_words
@@ -58,7 +61,7 @@ SOCKETS_SECONDS = 3.0
 # The collector walks live sessions; what is there at the start is not looked at again, the rest more seldom.
 GC_THRESHOLDS = (100_000, 50, 100)
 
-RECOVERIES = frozenset({"store.recovered", "redis.reachable", "placement.swept"})
+RECOVERIES = frozenset({"store.recovered", "redis.reachable", "mesh.reachable", "placement.swept"})
 """Reports of what is well again."""
 
 SAY = partial(print, flush=True)
@@ -82,6 +85,7 @@ class Inside:
     directory: Directory
     outbox: LocalOutbox
     models: Models
+    mesh: RedisMesh
 
 
 def report(event: str, fields: dict[str, Any]) -> None:
@@ -100,7 +104,7 @@ def open_storage(settings: Settings, node: str | None = None) -> AbstractAsyncCo
 @asynccontextmanager
 async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Inside]:
     """The actors of this node, and the clock that wakes who owes something."""
-    timers = WallClock()
+    timers, node, every = WallClock(), storage.membership.node, settings.membership_refresh_seconds
     outside = Outside(
         storage.log,
         storage.projections,
@@ -113,7 +117,8 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
     )
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(models_opened(settings))
-        outbox = LocalOutbox()
+        mesh = await stack.enter_async_context(meshed(storage.redis, node, storage.secrets.mesh_key, report))
+        outbox = LocalOutbox(node, mesh.hint)
         around = _surroundings(settings, outbox, models, storage.log_id)
         system = System(
             lambda address: Session(address, outside, around),
@@ -121,14 +126,18 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
             report=report,
             limits=Limits(mailbox=settings.mailbox_bound, idle=settings.idle_seconds),
         )
-        storage.placement.on_lost = system.lost
+        directory = Directory(system, mesh)
+        join(mesh, directory, outbox)
+        storage.placement.on_lost, storage.placement.on_swept = system.lost, outbox.renew_all
+        system.undelivered = directory.undelivered
         await stack.enter_async_context(system)
-        await stack.enter_async_context(owned(clock.run(system, storage.heads, timers, report), "clock", report))
-        directory = Directory(system)
+        waking = clock.run(system, storage.heads, timers, report, elsewhere=storage.placement.elsewhere)
+        await stack.enter_async_context(owned(waking, "clock", report))
+        await stack.enter_async_context(owned(directory.watch(storage.placement, every), "directory.watch", report))
         if models.arrival is not None:
             watching = models.arrival.watch(outbox.signal_all, partial(_model_came, outbox, directory))
             await stack.enter_async_context(owned(watching, "models.watch", report))
-        yield Inside(system, directory, outbox, models)
+        yield Inside(system, directory, outbox, models, mesh)
 
 
 def open_doors(
@@ -243,6 +252,8 @@ def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
     """What /metrics says of the inside: how much is awake, and how much waits where."""
     return (
         Reading("actors_awake", "Actors in memory", partial(len, inside.system)),
+        Reading("mesh_sent", "Asks, answers and hints sent to nodes", lambda: inside.mesh.sent),
+        Reading("mesh_dropped", "Frames not taken: forged, truncated, …", inside.mesh.dropped.total),
         Reading("messages_waiting", "Messages in mailboxes", lambda: inside.system.waiting),
         *(
             Reading("model_breaker", "0 closed, 1 half open, 2 open", partial(inside.models.level, part), part)

@@ -1,7 +1,9 @@
 """Wakes addresses that owe something or have something due and are not awake to see to it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from actors.ports import HeadRows
@@ -14,16 +16,29 @@ EVERY: Final = 5.0
 TOGETHER: Final = 200
 MOST: Final = 10_000
 LONGEST: Final = 300.0
+Elsewhere = Callable[[Sequence[str]], Awaitable[Collection[str]]]
+"""Which of them live on another living node. Raises Unavailable."""
 GRACE: Final = timedelta(seconds=2)
 """What has been owed for less than this is being seen to by whoever committed it."""
 
 
-async def run(system: System, heads: HeadRows, timers: Timers, report: Report, *, every: float = EVERY) -> None:
-    """Look every few seconds, for ever. Of many debts the oldest come first, a bounded number at once."""
-    tried: _Tried = {}
+async def run(
+    system: System,
+    heads: HeadRows,
+    timers: Timers,
+    report: Report,
+    *,
+    elsewhere: Elsewhere | None = None,
+    every: float = EVERY,
+) -> None:
+    """Look every few seconds, for ever. Of many debts the oldest come first, a bounded number at once.
+
+    What lives `elsewhere` is seen to there.
+    """
+    look = partial(_look, system, heads, timers, elsewhere or _nowhere, {})
     while True:
         try:
-            await _look(system, heads, timers, tried)
+            await look()
         except Refused as refusal:
             report("clock.late", {"code": refusal.code})
         await asyncio.sleep(every)
@@ -33,19 +48,25 @@ _Tried = dict[str, tuple[float, float]]
 """When who was woken and owes it still is to be woken again, and how much later than that the next time."""
 
 
-async def _look(system: System, heads: HeadRows, timers: Timers, tried: _Tried) -> None:
+async def _look(system: System, heads: HeadRows, timers: Timers, find: Elsewhere, tried: _Tried) -> None:
     """Who can't be woken is tried ever more seldom, and does not stand before those who can."""
     now = asyncio.get_running_loop().time()
     asleep = sum(address not in system for address in tried)
     owing = await heads.owing(timers.now() - GRACE, min(TOGETHER + asleep, MOST))
     for address in tried.keys() - set(owing):
         del tried[address]
+    elsewhere = await find([address for address in owing if address not in system])
     for address in owing:
         at, pause = tried.get(address, (now, 0.0))
-        if address in system or now < at:
+        if address in system or now < at or address in elsewhere:
             continue
         tried[address] = (now + pause, min(max(EVERY, 2 * pause), LONGEST))
         try:
             system.ref(address).tell(Wake())
         except Overloaded:
             return
+
+
+async def _nowhere(_: Sequence[str]) -> Collection[str]:
+    """There is one node only."""
+    return ()

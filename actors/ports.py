@@ -1,6 +1,6 @@
 """What the inside needs from outside, one small Protocol each."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -23,6 +23,12 @@ class Outbox(Protocol):
 
     def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the wire's word
         """An ephemeral signal to all devices, or to one connection."""
+
+    def reach(self, address: str, nodes: Collection[str]) -> None:
+        """The user's devices are at these nodes now."""
+
+    def leave(self, address: str) -> None:
+        """The session has ended here: where its devices are, its gateways look for it anew."""
 
 
 # ── the coach's model ────────────────────────────────────────────────────────────────────────────────────────────

@@ -29,8 +29,12 @@ class Attached(msgspec.Struct, frozen=True):
 
 
 class Renew(msgspec.Struct, frozen=True):
-    """All connections a gateway still holds for this session; answered with `Attached`. Others lapse after 30 s."""
+    """All connections the gateway of `node` still holds for this session; answered with `Attached`.
 
+    Those it does not name are gone; those of other nodes lapse 30 s after they were named last.
+    """
+
+    node: str
     connections: Sequence[str]
 
 

@@ -156,6 +156,7 @@ class Secrets:
             raise ValueError("the master key has at least 32 bytes")
         self._index_key = derive(master, "blind-index")
         self._digest_key = derive(master, "digest")
+        self.mesh_key = derive(master, "mesh")
 
     def blind_index(self, email: str) -> bytes:
         """What a mail address is found by: HMAC-SHA-256 of it without case, outer spaces or composition."""

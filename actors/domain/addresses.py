@@ -11,3 +11,13 @@ def session_address(user_id: str) -> str:
 def owner(address: str) -> str:
     """Whose what is at that address is, devices and data key: a session's user, or the address itself."""
     return address.removeprefix(_SESSION)
+
+
+def connection_id(node: str, sid: str) -> str:
+    """What a device's connection is called in the whole fleet."""
+    return f"{node}.{sid}"
+
+
+def node_of(connection: str) -> str:
+    """The node a connection of that id is at."""
+    return connection.partition(".")[0]

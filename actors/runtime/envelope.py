@@ -45,6 +45,14 @@ class Unavailable(Refused):
     retry = True
 
 
+class NotHere(Unavailable):
+    """The address does not live on the asked node but on `node`, if that is known; nothing has happened."""
+
+    def __init__(self, node: str = "") -> None:
+        super().__init__(retry_after_ms=250)
+        self.node = node
+
+
 class TimedOut(Refused):
     code = "timeout"
     message = "This took too long. Whether it happened is not known; asking again with the same cid is safe."
@@ -81,7 +89,8 @@ class Envelope(msgspec.Struct):
     """One message on its way to an actor; no `reply` means nobody waits for the answer.
 
     `until` is the time of this loop at which the asker waits no more: whoever made the envelope has it `expire` then.
-    `begun` is set when the actor starts on it: until then a time-out has had no effect.
+    `begun` is set when the actor starts on it: until then a time-out has had no effect. `hops` is how often it was
+    sent on because its address lived elsewhere.
     """
 
     message: Any
@@ -89,6 +98,7 @@ class Envelope(msgspec.Struct):
     trace: str | None = None
     until: float = math.inf
     begun: bool = False
+    hops: int = 0
 
     def answer(self, answer: Any) -> None:
         """Tell the asker, if there is one who still waits."""

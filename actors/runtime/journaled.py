@@ -12,7 +12,7 @@ import msgspec
 
 from actors.runtime.actor import Actor, ChildEnded
 from actors.runtime.cids import Cids
-from actors.runtime.envelope import CidConflict, Overloaded, Refused, Unavailable
+from actors.runtime.envelope import CidConflict, NotHere, Overloaded, Refused, Unavailable
 from actors.runtime.ids import uuid7
 from actors.runtime.journal import Happened, Journal, Outside, Page, Taken, Unsettled
 from actors.runtime.orders import Accepted, Decided, Order, Stamp, TooMuch
@@ -130,7 +130,12 @@ class Journaled(Actor, Generic[S]):
             if self._behind:
                 await self._project()
             stamp = self._stamp(order)
-            decided = self.decide(order, stamp)
+            try:
+                decided = self.decide(order, stamp)
+            except Refused as why:
+                if why.retry or await self._is_newest():
+                    raise
+                continue
             if not decided.events:
                 return Accepted(self.seq, decided.answer)
             happened = [Happened(seq, stamp.at, event) for seq, event in enumerate(decided.events, stamp.seq)]
@@ -148,7 +153,7 @@ class Journaled(Actor, Generic[S]):
         with contextlib.suppress(Unavailable):
             held = placement.valid() or await placement.holds(self.address)
         if not held:
-            raise self._gives_up(Unavailable(retry_after_ms=250))
+            raise self._gives_up(NotHere())
 
     def _gives_up(self, why: Refused) -> Refused:
         """End this activation; its asker is told why."""
@@ -213,8 +218,15 @@ class Journaled(Actor, Generic[S]):
         except Unavailable as why:
             raise self._gives_up(why) from None
         if not held:
-            raise self._gives_up(Unavailable(retry_after_ms=250))
+            raise self._gives_up(NotHere())
         self._repair_soon()
+
+    async def _is_newest(self) -> bool:
+        """Whether a refusal was decided on all there is: no append fenced it. Raises Unavailable."""
+        if not (await self.journal.page(self.seq + 1))[0]:
+            return True
+        await self._catch_up()
+        return False
 
     def _adopt(self, document: Document, state: S) -> None:
         self.state, self.seq, self._at = state, document.last, document.at

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from actors.runtime.actor import LAST_WORDS, Actor, ChildEnded, Children
-from actors.runtime.envelope import Crashed, Envelope, Overloaded, Poisoned, Refused, Unavailable, trace_id
+from actors.runtime.envelope import Crashed, Envelope, NotHere, Overloaded, Poisoned, Refused, Unavailable, trace_id
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.outside import Placement, Report
 from actors.runtime.ref import Ref
@@ -127,7 +127,7 @@ class Cell:
         task = asyncio.current_task()
         cancelled = task is not None and task.cancelling() > 0
         if isinstance(error, Refused):
-            envelope.refuse(error.with_traceback(None))
+            self.system.undelivered(self.actor.address, envelope, error.with_traceback(None))
         elif isinstance(error, Exception | asyncio.CancelledError) and not cancelled:
             envelope.refuse(Crashed(effect="unknown"))
             self.actor.stop(self.system.crashed(self, envelope.message, error))
@@ -151,7 +151,7 @@ class Cell:
         """Each step is taken whatever becomes of the others: an address must never stay taken."""
         self.ended = True
         for envelope in self.mailbox.close(why):
-            envelope.refuse(why)
+            self.system.undelivered(self.actor.address, envelope, why)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.system.gone, self)
             stack.callback(self.done.set_result, None)
@@ -166,6 +166,7 @@ class System:
     def __init__(
         self, make: Callable[[str], Actor], *, placement: Placement, report: Report, limits: Limits | None = None
     ) -> None:
+        self.undelivered: Callable[[str, Envelope, Refused], None] = _refuse
         self.placement = placement
         self.limits = limits or Limits()
         self.draining = asyncio.Event()
@@ -214,7 +215,7 @@ class System:
     def lost(self, address: str) -> None:
         """The address is known to live elsewhere: its actor here ends after the message in hand."""
         if address in self:
-            self._cells[address].retire(Unavailable(retry_after_ms=250))
+            self._cells[address].retire(NotHere())
 
     async def drain(self, patience: float) -> list[str]:
         """Take nothing new, let actors finish what they hold and children `patience` seconds; names who overstayed.
@@ -282,13 +283,15 @@ class System:
 
 
 async def _both(one: Coroutine[Any, Any, None], other: Coroutine[Any, Any, None]) -> None:
-    """Beside each other; when one fails the other is cancelled."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(one, name="claim")
-            group.create_task(other, name="load")
-    except BaseExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+    """Beside each other; neither is cut off when the other fails: a cancelled read costs its connection."""
+    for outcome in await asyncio.gather(one, other, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+
+
+def _refuse(_: str, envelope: Envelope, why: Refused) -> None:
+    """What the directory replaces: it knows other nodes."""
+    envelope.refuse(why)
 
 
 def _note(counts: OrderedDict[Any, Any], key: Any, count: Any) -> None:

@@ -145,6 +145,7 @@ class Session(Journaled[State]):
     async def stopped(self) -> None:
         self.expiry.close()
         self.summary.close()
+        self.surroundings.outbox.leave(self.address)
 
     def idle(self) -> bool:
         return super().idle() and not self._devices and not self.state.owed
@@ -182,15 +183,18 @@ class Session(Journaled[State]):
     async def attach(self, message: Attach) -> Attached:
         self._look_back()
         self._devices.attach(message.connection)
+        self.surroundings.outbox.reach(self.address, self._devices.nodes)
         self.answering.catch_up(message.connection)
         return Attached(self.surroundings.log_id, self.seq)
 
     async def renew(self, message: Renew) -> Attached:
-        self._devices.renew(message.connections)
+        self._devices.renew(message.node, message.connections)
+        self.surroundings.outbox.reach(self.address, self._devices.nodes)
         return Attached(self.surroundings.log_id, self.seq)
 
     async def detach(self, message: Detach) -> None:
         self._devices.detach(message.connection)
+        self.surroundings.outbox.reach(self.address, self._devices.nodes)
 
     async def missed(self, message: Missed) -> Events:
         since, limit = message.since, message.limit

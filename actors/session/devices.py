@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable
 
+from actors.domain.addresses import node_of
+
 LEASE = 30.0
 """Seconds a device counts as attached without being renewed."""
 
@@ -22,9 +24,15 @@ class Devices:
     def attach(self, connection: str) -> None:
         self._until[connection] = _lease()
 
-    def renew(self, connections: Iterable[str]) -> None:
-        """These and no others."""
-        self._until = dict.fromkeys(connections, _lease())
+    def renew(self, node: str, connections: Iterable[str]) -> None:
+        """These and no others of that node."""
+        others = {connection: until for connection, until in self._until.items() if node_of(connection) != node}
+        self._until = others | dict.fromkeys(connections, _lease())
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """Where there are any."""
+        return frozenset(map(node_of, self._until)) if self else frozenset()
 
     def but(self, connection: str) -> list[str]:
         """All but this one."""

@@ -1,14 +1,14 @@
 """Which node an address lives on: one key per address in Redis. It routes only; what is safe, the log makes safe."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Literal
 
 from redis.asyncio import Redis
 
-from actors.runtime.envelope import Unavailable
+from actors.runtime.envelope import NotHere, Unavailable
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
 from storage.redis.batch import Batch, batched
@@ -32,49 +32,67 @@ def place_key(address: str) -> str:
     return f"place:{address}"
 
 
-class PlacedElsewhere(Unavailable):
-    """The address lives on another node that lives."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__(retry_after_ms=1000)
-        self.node = node
-
-
 class RedisPlacement:
     """The runtime's Placement. `held` is what this node believes to hold, whatever Redis says.
 
-    `on_lost` is told each address that turned out to live elsewhere when it was to be claimed again.
+    `on_lost` is told each address that turned out to live elsewhere when it was to be claimed again, `on_swept` when
+    that is through.
     """
 
     def __init__(self, batch: Batch, membership: Membership, report: Report) -> None:
         self.held: set[str] = set()
         self.on_lost: Callable[[str], None] = lambda _: None
+        self.on_swept: Callable[[], None] = lambda: None
         self._batch = batch
         self._membership = membership
         self._report = report
         self._me = membership.node.encode()
+        self._sweeping = False
 
     def valid(self) -> bool:
-        """Whether this node may take itself for alive: a comparison, no look-up."""
-        return self._membership.lease.valid()
+        """Whether what is held can be taken for ours: a comparison, no look-up. Not while Redis is being asked anew."""
+        return not self._doubtful and self._membership.lease.valid()
+
+    @property
+    def _doubtful(self) -> bool:
+        """The lease is valid again, but what was held while it was not may have been taken."""
+        return self._sweeping or self._membership.lost.is_set()
 
     async def claim(self, address: str) -> None:
-        """Place the address here. Raises Unavailable: Redis away, this node draining, or PlacedElsewhere."""
+        """Place the address here. Raises Unavailable: Redis away, this node draining, or NotHere."""
         if self._membership.draining:
             raise Unavailable(retry_after_ms=1000)
         await self._membership.ensure()
         holder = await self._place(address)
-        if holder != self._me:
+        if holder != self._membership.node:
             holder = await self._take(address, holder)
-        if holder != self._me:
-            raise PlacedElsewhere(holder.decode())
+        if holder != self._membership.node:
+            raise NotHere(holder)
         self.held.add(address)
 
     async def holds(self, address: str) -> bool:
-        """Whether Redis names this node now. Raises Unavailable when it can't be asked; at once where that is known."""
+        """Whether this node is the holder now, looked up; what Redis has lost of what is held is claimed again.
+
+        Raises Unavailable when it can't be asked; at once where that is known.
+        """
         self._membership.check()
-        named: bytes | None = await self._batch.call(lambda redis: redis.get(place_key(address)))
-        return named == self._me
+        holder = await (self._place(address) if address in self.held else self._holder(address))
+        return holder == self._membership.node
+
+    async def living(self, nodes: Collection[str]) -> set[str]:
+        """Those of them that have a key."""
+        keys = {node: node_key(node) for node in nodes}
+        found = await asyncio.gather(*(self._exists(key) for key in keys.values()))
+        return {node for node, there in zip(keys, found, strict=True) if there}
+
+    async def elsewhere(self, addresses: Sequence[str]) -> set[str]:
+        """Those of them that another living node holds."""
+        self._membership.check()
+        holders = dict(zip(addresses, await asyncio.gather(*map(self._holder, addresses)), strict=True))
+        living = await self.living(
+            {holder for holder in holders.values() if holder and holder != self._membership.node}
+        )
+        return {address for address, holder in holders.items() if holder in living}
 
     async def release(self, address: str) -> None:
         """Give it up if it is still ours. Out of reach, it goes on pointing here until this node's lease ends."""
@@ -93,7 +111,9 @@ class RedisPlacement:
         while True:
             await self._membership.lost.wait()
             self._membership.lost.clear()
+            self._sweeping = True
             await self._sweep()
+            self._sweeping = False
 
     async def _sweep(self) -> None:
         remaining = iter(sorted(self.held))
@@ -107,6 +127,7 @@ class RedisPlacement:
             swept += len(together)
             lost += outcomes.count("lost")
             await asyncio.sleep(SWEEP_PAUSE)
+        self.on_swept()
         self._report("placement.swept", {"claimed": swept - lost, "lost": lost})
 
     async def _claim_again(self, address: str) -> Literal["kept", "lost", "unknown"]:
@@ -116,25 +137,33 @@ class RedisPlacement:
             holder = await self._place(address)
         except Unavailable:
             return "unknown"
-        if holder == self._me:
+        if holder == self._membership.node:
             return "kept"
         # Not taken back even if it seems dead: its own key may be lost too and not be refreshed yet.
         self.held.discard(address)
         self.on_lost(address)
         return "lost"
 
-    async def _place(self, address: str) -> bytes:
+    async def _place(self, address: str) -> str:
         """The holder: this node, if the address was free."""
         key = place_key(address)
         before: bytes | None = await self._batch.call(lambda redis: redis.set(key, self._me, nx=True, get=True))
-        return before or self._me
+        return self._membership.node if before is None else before.decode()
 
-    async def _take(self, address: str, holder: bytes) -> bytes:
+    async def _take(self, address: str, holder: str) -> str:
         """The holder after an attempt to succeed the one that was named."""
-        if await self._batch.call(lambda redis: redis.exists(node_key(holder.decode()))):
+        if await self._exists(node_key(holder)):
             return holder
-        now: bytes = await self._batch.call(lambda redis: redis.eval(TAKE, 1, place_key(address), holder, self._me))
-        return now
+        key = place_key(address)
+        now: bytes = await self._batch.call(lambda redis: redis.eval(TAKE, 1, key, holder, self._me))
+        return now.decode()
+
+    async def _holder(self, address: str) -> str | None:
+        named: bytes | None = await self._batch.call(lambda redis: redis.get(place_key(address)))
+        return None if named is None else named.decode()
+
+    async def _exists(self, key: str) -> bool:
+        return bool(await self._batch.call(lambda redis: redis.exists(key)))
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -49,6 +49,10 @@ class Device:
     def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the port's word
         self.signals.append((type, dict(data)))
         self.heard.set()
+
+    def reach(self, address: str, nodes: Collection[str]) -> None: ...
+
+    def leave(self, address: str) -> None: ...
 
     async def until(self, found: Any, *, timeout: float = 10.0) -> Any:  # noqa: ASYNC109 - a test's patience
         """The first event or signal that `found` answers True for."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 from msgspec import Meta
 
+from actors.domain.addresses import connection_id
 from actors.domain.refusals import RateLimited, Unauthenticated
 from actors.ports import Counters, Take
 from actors.questions import Attach, Attached, Events, Missed
@@ -89,7 +90,7 @@ def _connection(host: Host, entrance: Entrance, sid: str, session: Session) -> C
         return missed
 
     connection = Connection(host, entrance.line(sid), pull)
-    connection.id, connection.sid = f"{host.doors.node}.{sid}", sid
+    connection.id, connection.sid = connection_id(host.doors.node, sid), sid
     return connection
 
 

@@ -28,7 +28,7 @@ from transport.sockets.entrance import Entrance
 from transport.sockets.frames import Frame
 from transport.sockets.packets import JsonPacket, MsgpackPacket, Words
 from transport.sockets.short import Deadlines, Waiting
-from transport.sockets.upkeep import renew_for_ever, sweep_for_ever
+from transport.sockets.upkeep import renew_at_once, renew_for_ever, sweep_for_ever
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,7 @@ class Gateway:
 
     async def __aenter__(self) -> Self:
         self.start(renew_for_ever(self.doors), "sockets.renew")
+        self.start(renew_at_once(self.doors), "sockets.renew_at_once")
         self.start(sweep_for_ever(self), "sockets.sweep")
         return self
 

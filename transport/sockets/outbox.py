@@ -1,19 +1,42 @@
-"""Pushes to all devices of a user that are connected here; implements `ports.Outbox`."""
+"""Pushes to all devices of a user, at this node and at others; implements `ports.Outbox`."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from actors.domain.addresses import owner
+import msgspec
+
+from actors.domain.addresses import node_of, owner
 from actors.events import Recorded
 from transport.sockets import frames
 from transport.sockets.connection import Connection
+from transport.sockets.frames import Frame
+
+Send = Callable[[str, str, str, bytes], None]
+"""`(node, address, name, body)`: a hint to the outbox of another node. It may be lost: a device pulls what it misses."""
+EVENTS: Final = "events"
+SIGNAL: Final = "signal"
+MOVED: Final = "moved"
+
+_encode = msgspec.msgpack.Encoder().encode
+_read_events: Final = msgspec.msgpack.Decoder(list[tuple[int, dict[str, Any]]]).decode
+_read_signal: Final = msgspec.msgpack.Decoder(tuple[dict[str, Any], str | None]).decode
+
+
+def _nobody(_node: str, _address: str, _name: str, _body: bytes) -> None:
+    """There is one node only."""
 
 
 class LocalOutbox:
     """Never waits: each connection has a bounded outbox of its own, and a slow one ends without delaying another."""
 
-    def __init__(self) -> None:
+    def __init__(self, node: str = "", send: Send = _nobody) -> None:
+        self._node = node
+        self._send = send
         self._of: dict[str, dict[str, Connection]] = {}
+        self._far: dict[str, frozenset[str]] = {}
+        self._astray: set[str] = set()
+        self._moved = asyncio.Event()
 
     def __iter__(self) -> Iterator[Connection]:
         return (connection for connections in list(self._of.values()) for connection in list(connections.values()))
@@ -36,12 +59,27 @@ class LocalOutbox:
         """The user's connections, oldest first."""
         return list(self._of.get(user_id, {}).values())
 
+    # ── for the sessions that live here ──────────────────────────────────────────────────────────────────────────
+
     def push(self, address: str, events: Sequence[Recorded]) -> None:
-        connections = self.of(owner(address))
-        if connections:
-            packed = [frames.event(event) for event in events]
-            for connection in connections:
-                connection.push(packed)
+        connections, far = self.of(owner(address)), self._far.get(address)
+        if not connections and far is None:
+            return
+        packed = [frames.event(event) for event in events]
+        for connection in connections:
+            connection.push(packed)
+        if far is not None:
+            self._hint(far, address, EVENTS, [(frame.seq, frame.data) for frame in packed])
+
+    def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the wire's word
+        connections, far = self.of(owner(address)), self._far.get(address, frozenset())
+        if not connections and not far:
+            return
+        frame = frames.signal(type, dict(data))
+        _signal(connections, frame, connection)
+        self._hint(
+            far if connection is None else far & {node_of(connection)}, address, SIGNAL, (frame.data, connection)
+        )
 
     def signal_all(self, type: str, data: Mapping[str, Any]) -> None:  # noqa: A002 - the wire's word
         """An ephemeral signal to every device of the node."""
@@ -49,10 +87,58 @@ class LocalOutbox:
         for one in self:
             one.signal(frame)
 
-    def signal(self, address: str, type: str, data: Mapping[str, Any], *, connection: str | None = None) -> None:  # noqa: A002 - the wire's word
+    def reach(self, address: str, nodes: Collection[str]) -> None:
+        far = frozenset(nodes) - {self._node}
+        if far:
+            self._far[address] = far
+        else:
+            self._far.pop(address, None)
+
+    def leave(self, address: str) -> None:
+        self.renew_soon([owner(address)])
+        self._hint(self._far.pop(address, ()), address, MOVED, None)
+
+    def _hint(self, nodes: Collection[str], address: str, name: str, body: object) -> None:
+        if nodes:
+            packed = _encode(body)
+            for node in nodes:
+                self._send(node, address, name, packed)
+
+    # ── for the devices that are here ────────────────────────────────────────────────────────────────────────────
+
+    def take(self, address: str, name: str, body: bytes) -> None:
+        """A hint from where the session lives. Raises msgspec's DecodeError for one only a newer program can read."""
         connections = self.of(owner(address))
-        if connections:
-            frame = frames.signal(type, dict(data))
-            for one in connections:
-                if connection is None or one.id == connection:
-                    one.signal(frame)
+        if name == EVENTS and connections:
+            packed = [Frame("event", fields, seq) for seq, fields in _read_events(body)]
+            for connection in connections:
+                connection.push(packed)
+        elif name == SIGNAL and connections:
+            fields, only = _read_signal(body)
+            _signal(connections, Frame("signal", fields), only)
+        elif name == MOVED:
+            self.renew_soon([owner(address)])
+
+    def renew_soon(self, users: Collection[str]) -> None:
+        """Their sessions may live elsewhere by now, or pushes were lost: those with devices here are renewed."""
+        here = self._of.keys() & users
+        if here:
+            self._astray |= here
+            self._moved.set()
+
+    def renew_all(self) -> None:
+        """Pushes for anybody may have been lost."""
+        self.renew_soon(self._of.keys())
+
+    async def astray(self) -> list[str]:
+        """Whoever is to be renewed at once; waits until there is somebody."""
+        await self._moved.wait()
+        self._moved.clear()
+        users, self._astray = self._astray, set()
+        return [user for user in users if user in self._of]
+
+
+def _signal(connections: Sequence[Connection], frame: Frame, only: str | None) -> None:
+    for one in connections:
+        if only is None or one.id == only:
+            one.signal(frame)

@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 50
 """Sessions asked at the same time."""
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
 
 
 class Kept(Protocol):
@@ -43,20 +45,36 @@ async def renew_for_ever(doors: SocketDoors) -> None:
             await asyncio.sleep(doors.limits.renew / 2)
 
 
-async def renew(doors: SocketDoors, user_id: str) -> None:
-    """A head above what was pushed is pulled. A session out of reach is asked again the next time."""
+async def renew_at_once(doors: SocketDoors) -> None:
+    """Whenever sessions may live elsewhere, or pushes may have been lost. In vain: again, after ever longer pauses."""
+    pause = FIRST_PAUSE
+    while True:
+        users = await doors.outbox.astray()
+        failed: list[str] = []
+        for start in range(0, len(users), AT_ONCE):
+            batch = users[start : start + AT_ONCE]
+            renewed = await asyncio.gather(*(renew(doors, user) for user in batch))
+            failed += [user for user, done in zip(batch, renewed, strict=True) if not done]
+        doors.outbox.renew_soon(failed)
+        pause = min(pause * 2, LONGEST_PAUSE) if failed else FIRST_PAUSE
+        await asyncio.sleep(pause)
+
+
+async def renew(doors: SocketDoors, user_id: str) -> bool:
+    """A head above what was pushed is pulled. False for a session out of reach: it is asked again the next time."""
     connections = doors.outbox.of(user_id)
-    question = Renew([connection.id for connection in connections])
+    question = Renew(doors.node, [connection.id for connection in connections])
     try:
         attached: Attached = await doors.sessions.session(user_id).ask(question, timeout=doors.limits.ask)
     except Refused as refused:
         log.info("sockets.not_renewed", code=refused.code)
-        return
+        return False
     for connection in connections:
         if connection.log == attached.log:
             connection.see(attached.seq)
         else:
             connection.restart(attached, frames.resync("log", doors.snapshot_url))
+    return True
 
 
 async def sweep_for_ever(gateway: Kept) -> None:

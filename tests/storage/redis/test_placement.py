@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from actors.runtime.envelope import Unavailable
+from actors.runtime.envelope import NotHere, Unavailable
 from actors.runtime.outside import Placement
 from scripts.embedded.valkey import Valkey
 from storage.redis.membership import node_key
-from storage.redis.placement import PlacedElsewhere, place_key
+from storage.redis.placement import place_key
 from tests.conftest import StartValkey
 from tests.storage.redis.conftest import EVERY, TTL, Node, node
 
@@ -38,7 +38,7 @@ async def test_of_two_nodes_one_gets_the_address_and_the_other_is_told_who(valke
     async with node(valkey.url) as one, node(valkey.url) as two:
         outcomes = await asyncio.gather(one.placement.claim(ANN), two.placement.claim(ANN), return_exceptions=True)
         winner, loser = (one, two) if outcomes[0] is None else (two, one)
-        refused = [outcome for outcome in outcomes if isinstance(outcome, PlacedElsewhere)]
+        refused = [outcome for outcome in outcomes if isinstance(outcome, NotHere)]
         assert [refusal.node for refusal in refused] == [winner.membership.node]
         assert await winner.placement.holds(ANN)
         assert not await loser.placement.holds(ANN)
@@ -79,11 +79,11 @@ async def test_release_frees_nothing_that_another_holds_by_now(valkey: Valkey) -
 async def test_a_dead_nodes_address_is_taken_over_by_exactly_one(valkey: Valkey) -> None:
     async with node(valkey.url, every=60) as dead, node(valkey.url) as one, node(valkey.url) as two:
         await dead.placement.claim(ANN)
-        with pytest.raises(PlacedElsewhere):
+        with pytest.raises(NotHere):
             await one.placement.claim(ANN)
         await die(dead)
         outcomes = await asyncio.gather(one.placement.claim(ANN), two.placement.claim(ANN), return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes].count(PlacedElsewhere) == 1
+        assert [type(outcome) for outcome in outcomes].count(NotHere) == 1
         assert await placed_at(one, ANN) in {one.membership.node, two.membership.node}
         assert not await dead.placement.holds(ANN)
 

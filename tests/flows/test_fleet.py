@@ -1,0 +1,82 @@
+"""One user, several nodes: whoever is asked, the one session answers, and every device sees the same."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from scripts.embedded.mongo import ReplicaSet
+from scripts.embedded.valkey import Valkey
+from tests.flows.app import signed_up
+from tests.flows.fleet import device, fleet, placed, texts, whole
+from tests.flows.node import Node
+from tests.scripted_model import echo, scripted_model
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # three nodes start first
+
+
+@dataclass
+class Running:
+    nodes: Sequence[Node]
+    valkey: Valkey
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def three(
+    mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    async with scripted_model(otherwise=echo()) as model:
+        settings = {
+            "LIFEBUDDY_MONGO_DATABASE": "fleet",
+            "OPENAI_BASE_URL": model.url,
+            "OPENAI_API_KEY": "scripted",
+        }
+        async with fleet(tmp_path_factory.mktemp("fleet"), mongo, valkey_session.url, 3, **settings) as nodes:
+            yield Running(nodes, valkey_session)
+
+
+async def test_devices_at_three_nodes_see_one_conversation(three: Running) -> None:
+    one, two, third = three.nodes
+    async with AsyncExitStack() as stack:
+        ann = await stack.enter_async_context(signed_up(one.url))
+        tablet, watch = device(ann, two), device(ann, third)
+        for other in (tablet, watch):
+            await other.connect()
+            stack.push_async_callback(other.disconnect)
+        assert await placed(three.valkey, ann.tokens["user_id"]) == ann.ready["node"]
+        assert len({app.ready["node"] for app in (ann, tablet, watch)}) == 3
+        asked = [await app.surely("chat.send", {"text": f"from {n}"}) for n, app in enumerate((ann, tablet, watch))]
+        last = asked[-1]["reply_id"]
+        for app in (ann, tablet, watch):
+            await app.replied(last)
+            assert [text for text in texts(app) if text.startswith("from")] == ["from 0", "from 1", "from 2"]
+            assert whole(app)
+            assert any(signal["type"] == "reply.delta" for signal in app.signals)
+        for node in three.nodes:
+            assert "Traceback" not in node.output
+
+
+async def test_refusals_and_repeats_are_the_same_from_another_node(three: Running) -> None:
+    one, two, _ = three.nodes
+    async with signed_up(one.url) as ann:
+        far = device(ann, two)
+        await far.connect()
+        try:
+            body = {"cid": "0d4dbf0c-53a4-4a3c-8d5c-6e6c2a3a6b11", "title": "Run"}
+            first = await ann.command("goal.create", body)
+            assert first["ok"]
+            assert await far.command("goal.create", body) == first
+            conflict = await far.command("goal.create", {**body, "title": "Walk"})
+            assert conflict["error"]["code"] == "conflict.cid"
+            assert conflict["error"]["effect"] == "none"
+            missing = await far.command("goal.complete", {"cid": body["cid"][:-1] + "2", "goal_id": body["cid"]})
+            assert missing["error"]["code"] == "not_found"
+            status, page = await far.rest("GET", "/v1/goals")
+            assert status == 200
+            assert [goal["title"] for goal in page["items"]] == ["Run"]
+            events = await far.whole_log()
+            assert events == await ann.whole_log()
+        finally:
+            await far.disconnect()

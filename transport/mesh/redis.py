@@ -1,0 +1,314 @@
+"""Carries messages between nodes: one Redis channel per node; what gathers while a publish is under way goes with the next."""
+
+import asyncio
+import itertools
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.runtime.envelope import Envelope, NotHere, Overloaded, Refused, Unavailable
+from actors.runtime.outside import Report
+from actors.runtime.owned import owned
+from transport.mesh import messages
+from transport.mesh.frames import Answer, Ask, BadFrame, Flaw, Frames, Hint, Part, Refusal
+
+MAX_WAITING: Final = 20_000
+"""Parts for one node that may wait: an ask beyond is refused as overloaded, a hint is dropped. Answers are as many as asks."""
+MAX_ASKED: Final = 50_000
+"""Asks without an answer yet; beyond, one is refused as overloaded."""
+TOGETHER: Final = 500
+"""Parts in one frame."""
+TIME_LIMIT: Final = 2.0
+HEARTBEAT: Final = 1.0
+SILENCE: Final = 3.0
+"""Seconds without a frame, our own heartbeats included, after which the subscription counts as lost."""
+PAUSE: Final = 0.2
+UNREACHABLE: Final = (RedisError, OSError, TimeoutError)
+
+log = structlog.get_logger(__name__)
+
+
+def channel(node: str) -> str:
+    return f"mesh:{node}"
+
+
+class _WayBack:
+    """Where an ask from another node is answered; past its deadline nobody waits any more."""
+
+    __slots__ = ("_id", "_mesh", "_node", "_over", "_until")
+
+    def __init__(self, mesh: "RedisMesh", node: str, id: int, until: float) -> None:  # noqa: A002 - the frame's word
+        self._mesh, self._node, self._id, self._until = mesh, node, id, until
+        self._over = False
+
+    def done(self) -> bool:
+        return self._over or self._mesh.now() >= self._until
+
+    def set_result(self, answer: Any, /) -> None:
+        self._over = True
+        self._mesh.put(self._node, Answer(self._id, *messages.pack(answer)))
+
+    def set_exception(self, why: Refused, /) -> None:
+        self._over = True
+        self._mesh.put(self._node, messages.refusal(self._id, why))
+
+
+class RedisMesh:
+    """`actors.runtime.outside.Mesh`. The composition root says who takes what arrives.
+
+    `on_gap` is told when frames may have been missed: whoever relied on hints looks for itself.
+    """
+
+    def __init__(self, redis: Redis, node: str, frames: Frames, report: Report) -> None:
+        self.node = node
+        self.arrived: Callable[[str, Envelope], None] = _nobody
+        self.undelivered: Callable[[str, Envelope, Refused], None] = _refuse
+        self.on_hint: Callable[[str, str, bytes], None] = lambda *_: None
+        self.on_gap: Callable[[], None] = lambda: None
+        self.now = asyncio.get_running_loop().time
+        self.subscribed = asyncio.Event()
+        self._redis = redis
+        self._frames = frames
+        self._report = report
+        self._reachable = True
+        self._ids = itertools.count(1)
+        self._asked: dict[int, tuple[str, str, Envelope]] = {}
+        self._waiting: dict[str, deque[Part]] = {}
+        self._called = asyncio.Event()
+        self.dropped: Counter[Flaw] = Counter()
+        self.hints_dropped = 0
+        self.sent = 0
+
+    @property
+    def waiting(self) -> int:
+        """Parts for the next frames."""
+        return sum(len(waiting) for waiting in self._waiting.values())
+
+    # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, node: str, address: str, envelope: Envelope) -> None:
+        """To the node that has the address. Raises Unavailable, Overloaded. What comes back settles its reply.
+
+        What never got there, or was not at home, is given to `undelivered`.
+        """
+        if not self._reachable:
+            raise Unavailable(retry_after_ms=1000)
+        if len(self._waiting.get(node, ())) >= MAX_WAITING or len(self._asked) >= MAX_ASKED:
+            raise Overloaded(retry_after_ms=1000)
+        number, within, packed = 0, 0, messages.pack(envelope.message)
+        if envelope.reply is not None:
+            number, within = next(self._ids), max(1, int((envelope.until - self.now()) * 1000))
+            self._asked[number] = (node, address, envelope)
+            envelope.begun = True  # for all we know
+        self.put(node, Ask(number, address, *packed, within, envelope.hops, envelope.trace))
+
+    def hint(self, node: str, address: str, name: str, body: bytes) -> None:
+        """Tell the doors of a node something; never waits, and may be lost."""
+        if not self._reachable or len(self._waiting.get(node, ())) >= MAX_WAITING:
+            self.hints_dropped += 1
+        else:
+            self.put(node, Hint(address, name, msgspec.Raw(body)))
+
+    def forget(self, node: str) -> None:
+        """The node is gone: what was asked there will not be answered, whatever came of it."""
+        self._waiting.pop(node, None)
+        self._fail([number for number, (asked, _, __) in self._asked.items() if asked == node])
+
+    def put(self, node: str, part: Part) -> None:
+        """Into the next frame to the node."""
+        waiting = self._waiting.get(node)
+        if waiting is None:
+            waiting = self._waiting[node] = deque()
+        waiting.append(part)
+        self._called.set()
+
+    async def flush_for_ever(self) -> None:
+        while True:
+            await self._called.wait()
+            self._called.clear()
+            while self._waiting:
+                await self._flush()
+
+    async def beat(self) -> None:
+        """What keeps the listener sure that it is heard; and who no longer waits for an answer is forgotten."""
+        while True:
+            self._waiting.setdefault(self.node, deque())
+            self._called.set()
+            await asyncio.sleep(HEARTBEAT)
+            over = [number for number, (_, __, envelope) in self._asked.items() if _done(envelope)]
+            for number in over:
+                del self._asked[number]
+
+    async def _flush(self) -> None:
+        """One frame for each node that has something waiting, in one round trip."""
+        together: list[tuple[str, list[Part]]] = []
+        pipeline = self._redis.pipeline(transaction=False)
+        for node, waiting in list(self._waiting.items()):
+            parts = [waiting.popleft() for _ in range(min(TOGETHER, len(waiting)))]
+            if not waiting:
+                del self._waiting[node]
+            together.append((node, parts))
+            pipeline.spublish(channel(node), self._frames.pack(node, parts))
+        outcomes: Sequence[Any]
+        try:
+            async with asyncio.timeout(TIME_LIMIT):
+                outcomes = await pipeline.execute(raise_on_error=False)
+        except UNREACHABLE as problem:
+            outcomes = [problem] * len(together)
+        for (_, parts), outcome in zip(together, outcomes, strict=True):
+            self._published(parts, outcome)
+
+    def _published(self, parts: list[Part], outcome: object) -> None:
+        """`outcome`: how many listen there, or why that is not known."""
+        asked = [part.id for part in parts if isinstance(part, Ask)]
+        self._reached(outcome if isinstance(outcome, Exception) else None)
+        if isinstance(outcome, Exception):
+            self._fail(asked)
+        elif outcome:
+            self.sent += len(parts)
+        else:
+            for number in asked:
+                self._turned_away(number, NotHere())
+
+    def _fail(self, numbers: Sequence[int]) -> None:
+        """Nobody will say what came of these."""
+        for number in numbers:
+            asked = self._asked.pop(number, None)
+            if asked is not None:
+                asked[2].refuse(Unavailable(effect="unknown", retry_after_ms=500))
+
+    def _reached(self, problem: Exception | None) -> None:
+        reachable = problem is None
+        if reachable != self._reachable:
+            error = {} if problem is None else {"error": type(problem).__name__}
+            self._report("mesh.reachable" if reachable else "mesh.unreachable", error)
+        self._reachable = reachable
+
+    # ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def listen(self) -> None:
+        """For ever. A subscription that was lost, or hears nothing, is made anew at once."""
+        while True:
+            problem = "silence"
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await self._hear(pubsub)
+            except UNREACHABLE as error:
+                problem = type(error).__name__
+            if self.subscribed.is_set():
+                self._report("mesh.cut_off", {"problem": problem})
+                self.subscribed.clear()
+            else:
+                await asyncio.sleep(PAUSE)
+
+    async def _hear(self, pubsub: Any) -> None:
+        """Returns after too long a silence. Raises what Redis does when the connection breaks."""
+        take = getattr(pubsub, "get_sharded_message", pubsub.get_message)  # a cluster's has one for each kind
+        async with asyncio.timeout(TIME_LIMIT):
+            await pubsub.ssubscribe(channel(self.node))
+        first = True
+        while (message := await take(timeout=SILENCE)) is not None:
+            if message["type"] == "smessage":
+                self.take(message["data"])
+            elif message["type"] == "ssubscribe":
+                self._begin(again=not first)
+                first = False
+
+    def _begin(self, *, again: bool) -> None:
+        """Subscribed. What was asked before may have been answered in between: who asked is told so."""
+        self.subscribed.set()
+        self._fail(list(self._asked))
+        self.on_gap()
+        if again:
+            self._report("mesh.cut_off", {"problem": "reconnected"})
+
+    def take(self, frame: bytes) -> None:
+        """One frame from the channel."""
+        try:
+            sender, parts = self._frames.unpack(frame)
+        except BadFrame as bad:
+            self.dropped[bad.flaw] += 1
+            log.warning("mesh.frame_dropped", flaw=bad.flaw, size=len(frame))
+            return
+        for part in parts:
+            self._take(sender, part)
+
+    def _take(self, sender: str, part: Part) -> None:
+        match part:
+            case Ask():
+                self._ask(sender, part)
+            case Hint():
+                self._hint(part)
+            case Refusal(node=str(node)):
+                self._turned_away(part.id, NotHere(node))
+            case _:
+                self._answered(part)
+
+    def _hint(self, part: Hint) -> None:
+        try:
+            self.on_hint(part.address, part.name, bytes(part.body))
+        except msgspec.DecodeError:
+            self.dropped["unreadable"] += 1
+
+    def _answered(self, part: Answer | Refusal) -> None:
+        asked = self._asked.pop(part.id, None)
+        if asked is None:
+            return
+        if isinstance(part, Refusal):
+            asked[2].refuse(messages.refused(part))
+            return
+        try:
+            asked[2].answer(messages.unpack(part.name, part.body))
+        except Refused as why:  # it happened; what came of it can't be read here
+            asked[2].refuse(Unavailable(effect="unknown", retry_after_ms=why.retry_after_ms))
+
+    def _turned_away(self, number: int, why: NotHere) -> None:
+        asked = self._asked.pop(number, None)
+        if asked is not None:
+            asked[2].begun = False
+            self.undelivered(asked[1], asked[2], why)
+
+    def _ask(self, sender: str, part: Ask) -> None:
+        """In vain is told at once; an answer follows when the actor gives one."""
+        until = self.now() + part.within / 1000
+        way_back = _WayBack(self, sender, part.id, until) if part.id else None
+        envelope = Envelope(None, way_back, part.trace, until=until, hops=part.hops)
+        try:
+            envelope.message = messages.unpack(part.name, part.body)
+            self.arrived(part.address, envelope)
+        except Refused as why:
+            envelope.refuse(why)
+
+
+def _done(envelope: Envelope) -> bool:
+    return envelope.reply is None or envelope.reply.done()
+
+
+def _nobody(_: str, __: Envelope) -> None:
+    raise NotHere
+
+
+def _refuse(_: str, envelope: Envelope, why: Refused) -> None:
+    envelope.refuse(why)
+
+
+@asynccontextmanager
+async def mesh(redis: Redis, node: str, key: bytes, report: Report) -> AsyncIterator[RedisMesh]:
+    """Entered once its channel is subscribed to, or after a while without: a node may start while Redis is away."""
+    meshed = RedisMesh(redis, node, Frames(node, key), report)
+    async with (
+        owned(meshed.flush_for_ever(), "mesh.flush", report),
+        owned(meshed.listen(), "mesh.listen", report),
+        owned(meshed.beat(), "mesh.beat", report),
+    ):
+        try:
+            await asyncio.wait_for(meshed.subscribed.wait(), TIME_LIMIT)
+        except TimeoutError:
+            report("mesh.not_subscribed", {})
+        yield meshed
