@@ -178,9 +178,11 @@ def _goal_removed(state: State, event: GoalRemoved, recorded: Recorded) -> State
 
 
 def _message_added(state: State, event: MessageAdded, recorded: Recorded) -> State:
-    owed = {reply_id: reply for reply_id, reply in state.owed.items() if reply_id != event.id}
+    owed = state.owed
+    if event.id in owed:
+        owed = {reply_id: reply for reply_id, reply in owed.items() if reply_id != event.id}
     if event.reply_id is not None:
-        owed[event.reply_id] = OwedReply(event.reply_id, event.id, recorded.at)
+        owed = {**owed, event.reply_id: OwedReply(event.reply_id, event.id, recorded.at)}
     messages, characters = _newest(state, message(event, recorded.seq, recorded.at), owed)
     spent = _spent(state, event.tokens, recorded.at)
     return replace(state, messages=messages, characters=characters, owed=owed, spent=spent)
@@ -264,11 +266,13 @@ def _rolled_up(goals: dict[str, Goal], changes: Sequence[RolledUp], at: datetime
 
 def _newest(state: State, newest: Message, owed: Mapping[str, OwedReply]) -> tuple[tuple[bytes, ...], int]:
     """The messages with one more, bounded, and their characters; what an owed reply still needs is kept."""
-    messages, characters, dropped = state.messages, state.characters + len(newest.text), list[Message]()
-    while len(messages) > len(dropped) and (len(messages) - len(dropped) >= HISTORY or characters > HISTORY_CHARACTERS):
-        dropped.append(unpacked(messages[len(dropped)]))
-        characters -= len(dropped[-1].text)
-    needed = {reply.message_id for reply in owed.values()} if dropped else ()
-    kept = [one for one in dropped if one.id in needed]
-    characters += sum(len(one.text) for one in kept)
-    return (*map(packed, kept), *messages[len(dropped) :], packed(newest)), characters
+    messages, characters, dropped = state.messages, state.characters + len(newest.text), 0
+    kept, kept_characters = list[bytes](), 0
+    while len(messages) > dropped and (len(messages) - dropped >= HISTORY or characters > HISTORY_CHARACTERS):
+        one = unpacked(messages[dropped])
+        characters -= len(one.text)
+        if owed and any(reply.message_id == one.id for reply in owed.values()):
+            kept.append(messages[dropped])
+            kept_characters += len(one.text)
+        dropped += 1
+    return (*kept, *messages[dropped:], packed(newest)), characters + kept_characters
