@@ -1,18 +1,25 @@
 """`server.py --nodes N`: one port, several processes, each of which may end at any time."""
 
+import asyncio
 import json
 import os
 import signal
-from pathlib import Path
+import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.ports import held_port
 from scripts.embedded.valkey import Valkey
 from scripts.rolling import BACK_WITHIN, Nodes, roll
+from tests.flows.app import PASSWORD
+from tests.flows.browser import JS, browser
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]  # processes start, six of them
 
 STARTED = '"supervisor.node_started"'
 
@@ -28,36 +35,77 @@ async def living(valkey: Valkey) -> set[str]:
         return {key.decode().removeprefix("node:") async for key in redis.scan_iter("node:*")}
 
 
-@pytest.mark.timeout(120)  # six starts of a process
-async def test_a_killed_node_is_out_of_the_fleet_at_once_and_a_rolling_restart_loses_nothing(
-    mongo: ReplicaSet, database: str, valkey: Valkey, tmp_path: Path
-) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(
+    mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Nodes]:
+    """Two nodes, for all tests of this module; the last of them ends it."""
+    directory = tmp_path_factory.mktemp("nodes")
     variables = {
         "LIFEBUDDY_MONGO_URL": mongo.url,
-        "LIFEBUDDY_REDIS_URL": valkey.url,
-        "LIFEBUDDY_MONGO_DATABASE": database,
+        "LIFEBUDDY_REDIS_URL": valkey_session.url,
+        "LIFEBUDDY_MONGO_DATABASE": f"flow_{uuid.uuid4().hex[:12]}",
         "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "60",
         "LIFEBUDDY_SHED_LAG_SECONDS": "5",
     }
     with held_port() as port:
-        server = Nodes(tmp_path, port, 2, variables)
-        server.start()
+        running = Nodes(directory, port, 2, variables)
+        running.start()
         try:
-            await server.said("ready http", 1, 30.0)
-            first, second = started(server)
-            assert await living(valkey) == {first["node"], second["node"]}
-            os.kill(first["pid"], signal.SIGKILL)
-            await server.said(STARTED, 3, 20.0)
-            assert started(server)[2]["slot"] == first["slot"]
-            assert first["node"] not in await living(valkey)
-            outcome = await roll(server, people=5, rounds=1)
-            assert await living(valkey) == {line["node"] for line in started(server)[3:]}
+            await running.said("ready http", 1, 30.0)
+            yield running
         finally:
-            await server.stop(20.0)
+            await running.stop(20.0)
+
+
+@pytest.mark.skipif(not (JS / "node_modules").exists(), reason="scripts/test installs the JavaScript clients")
+async def test_stock_devices_of_one_user_on_different_nodes_see_the_same_live(server: Nodes) -> None:
+    apart = 0
+    async with asyncio.timeout(90):
+        while apart < 2:
+            apart += await shared_by_two_devices(server.url)
+
+
+async def shared_by_two_devices(url: str) -> bool:
+    """A user's two devices, in their default configuration, see the same; whether they are on different nodes."""
+    email = f"{uuid.uuid4().hex}@example.org"
+    async with browser("first_device.mjs", url, email, PASSWORD) as first:
+        one = await first.first("session.ready")
+        async with browser("second_device.mjs", url, email, PASSWORD) as second:
+            other = await second.first("session.ready")
+            said = await first.send("chat.send", {"cid": str(uuid.uuid4()), "text": "good morning"})
+            made = await second.send("goal.create", {"cid": str(uuid.uuid4()), "title": "run"})
+            assert (said["ok"], made["ok"]) == (True, True)
+            replies = [await device.message(said["reply_id"]) for device in (first, second)]
+            assert replies[0] == replies[1]
+            for device in (first, second):
+                await device.until(lambda line: line["saw"] == "event" and line["data"]["seq"] >= made["seq"])
+            shared = [event["seq"] for event in second.all("event")]
+            assert shared == list(range(shared[0], shared[-1] + 1))
+            assert shared == [event["seq"] for event in first.all("event") if shared[0] <= event["seq"] <= shared[-1]]
+        transports = [line["data"]["transport"] for line in first.saw if line["saw"] in {"connect", "upgrade"}]
+        assert transports[-1] == "websocket"
+    return bool(one["node"] != other["node"])
+
+
+async def test_a_killed_node_is_out_of_the_fleet_at_once_and_a_rolling_restart_loses_nothing(
+    server: Nodes, valkey_session: Valkey
+) -> None:
+    first, second = started(server)
+    assert {first["node"], second["node"]} <= await living(valkey_session)
+    os.kill(first["pid"], signal.SIGKILL)
+    await server.said(STARTED, 3, 20.0)
+    assert started(server)[2]["slot"] == first["slot"]
+    assert first["node"] not in await living(valkey_session)
+    outcome = await roll(server, people=5, rounds=1)
+    renewed = {line["node"] for line in started(server)[3:]}
+    assert renewed <= await living(valkey_session)
+    assert await server.stop(20.0)
+    assert not {line["node"] for line in started(server)} & await living(valkey_session)
     assert outcome.problems == []
     assert outcome.acknowledged > 5
     assert len(outcome.away) >= 5
     assert outcome.quantile(0.5) <= BACK_WITHIN
-    assert await living(valkey) == set()
-    assert "Traceback" not in (tmp_path / "nodes.log").read_text()
-    assert "drain.overstayed" not in (tmp_path / "nodes.log").read_text()
+    assert server.log is not None
+    assert "Traceback" not in server.log.read_text()
+    assert "drain.overstayed" not in server.log.read_text()
