@@ -9,13 +9,13 @@ from scripts.embedded.ai.dates import plain, without_day
 MAX_WORDS: Final = 12
 _ENDS: Final = re.compile(r"[.,;:!?¡¿](?=\s|$)|\n")
 _LEAD: Final = re.compile(
-    r"^.*\b(?:(?:want|like|plan|intend|need|going|decided|have|set out) to|i will|goals?(?: for me)?(?: is)?(?: to| of)?|add|create|remember|track|"
+    r"^.*\b(?:(?:want|like|plan|intend|need|going|decided|have|set out) to|i will|goals?(?: for me)?(?: is)?(?: to| of)?|add|create|remember|track|let's make|"
     r"ich will|will ich|mochte(?: ich)?|wurde (?:ich )?gern|nehme mir vor|vorgenommen|ziel(?: ist)?|"
     r"veux|voudrais|aimerais|souhaite|decide (?:de|d')|objectif(?: est)?(?: de| d')?|ajoute\w*|cree\w*|note|"
     r"quiero|quisiera|me gustaria|he decidido|metas?(?: es)?(?: de)?|objetivos?(?: es)?(?: de)?|anad\w+|agreg\w+|apunt\w+(?: que)?|crea\w*)\s+"
 )
 _TAIL: Final = re.compile(
-    r"\s+(?:please|bitte|por favor|s'il te plait|as (?:a|my|another) goal|als (?:neues )?ziel|comme (?:nouvel )?objectif|como (?:nueva )?meta|"
+    r"\s+(?:please|bitte|por favor|s'il te plait|(?:as )?(?:a|my|another) goal|als (?:neues )?ziel|comme (?:nouvel )?objectif|como (?:nueva )?meta|"
     r"(?:to|on) my (?:list|goals)|a mis (?:metas|objetivos)|a mes objectifs|zu meinen zielen|(?:leg\w*|trag\w*) .*)\s*$"
 )
 

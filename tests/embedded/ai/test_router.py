@@ -111,6 +111,7 @@ def test_all_of_it_is_no_part_of_the_way(said: str, progress: bool) -> None:  # 
         ("Ich nehme mir vor, jeden Abend zu lesen. Bitte eintragen.", "Lesen", "Jeden Abend zu lesen"),
         ("Ponme como meta hacer yoga tres veces por semana", "Yoga", "Hacer yoga tres veces por semana"),
         ("I want to swim, please add it", "Swim", "Swim"),
+        ("Let's make 20 push-ups a goal for the end of January", "Push-ups", "20 push-ups"),
         ("Add a goal to walk the dog twice a day", "walk the dog", "Walk the dog twice a day"),
     ],
 )
