@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -59,6 +60,7 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
         self._guard = guard
         self._posting: set[str] = set()
         self._frame = limits.frame
+        self._kernel = limits.kernel
         self._neighbours = doors.neighbours
         self.io = socketio.AsyncServer(
             async_mode="aiohttp",
@@ -139,6 +141,8 @@ class Entrance(socketio.AsyncNamespace):  # type: ignore[misc] # python-socketio
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", {hdrs.RETRY_AFTER: "2"})
         if request.method == hdrs.METH_POST and sid is not None:
             return await self._post(request, sid)
+        if hdrs.UPGRADE in request.headers and request.transport is not None:
+            request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._kernel)
         return await self._serve(request)
 
     async def _passed_on(self, request: web.Request, sid: str | None) -> web.StreamResponse | None:

@@ -48,7 +48,7 @@ async def test_a_stuck_device_delays_nobody_is_closed_and_resumes_from_the_log(s
         assert most <= limits.waiting_bytes + 4_000
         got = seqs(await stuck.read())
         assert got == list(range(1, len(got) + 1))
-        assert len(got) < 6_000
+        assert len(got) * len(LONG) < 1_000_000, "the kernel held the rest"
     async with Device(node.url, device_id="stuck", since=got[-1]) as back:
         await back.until(lambda: back.seqs()[-1:] == [6_000], 15)
         assert back.seqs() == list(range(got[-1] + 1, 6_001))
