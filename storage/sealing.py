@@ -196,17 +196,23 @@ def unseal_struct(box: Box, collection: str, id: str, document: Mapping[str, Any
 
     Datetimes must come with their zone (`tz_aware` in the codec options).
     """
+    known = {name: document[name] for name in _names(type) if name in document}
+    return msgspec.convert(unsealed(box, collection, id, known, type), type, builtin_types=_PLAIN, str_keys=True)
+
+
+def unsealed(box: Box, collection: str, id: str, document: Mapping[str, Any], type: type[T]) -> Mapping[str, Any]:  # noqa: A002 - as above
+    """The document with what its type marks as private opened, and all else as it is. Raises Unsealable."""
 
     def unseal(value: Any, path: str) -> Any:
         if not isinstance(value, bytes):
             raise Unsealable(f"{collection}.{path}: stands there unsealed")
         return msgspec.msgpack.decode(box.unseal(value, collection=collection, document=id, field=path))
 
-    known: Any = {name: document[name] for name in _names(type) if name in document}
     marked = marks(type)
-    if marked is not None:
-        known = marked.change(known, "", unseal)
-    return msgspec.convert(known, type, builtin_types=_PLAIN, str_keys=True)
+    if marked is None:
+        return document
+    opened: Mapping[str, Any] = marked.change(document, "", unseal)
+    return opened
 
 
 @cache

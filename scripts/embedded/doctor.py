@@ -4,8 +4,9 @@ import asyncio
 import platform
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
@@ -232,16 +233,20 @@ def show(findings: list[Finding], console: Console) -> None:
 
 
 def main(
+    names: Annotated[list[str] | None, typer.Argument(help="With --integrity: only these addresses.")] = None,
     data: Annotated[Path | None, typer.Option(help="The data directory to look at.")] = None,
     *,
     rows: Annotated[bool, typer.Option("--rebuild", help="Make the rows people query anew from the logs.")] = False,
     keys: Annotated[bool, typer.Option("--rewrap", help="Wrap people's keys under the newest wrapping key.")] = False,
+    whole: Annotated[bool, typer.Option("--integrity", help="Look whether logs and all made from them agree.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --integrity: a JSON object a line.")] = False,
 ) -> None:
     """Says of each part whether it is well and how to mend it; exit code 1 when something is broken."""
     console = Console(highlight=False, soft_wrap=True)
     try:
         settings = read_settings(**({} if data is None else {"data": data}))
-        work = rebuilt if rows else rewrapped if keys else examined
+        whole_work = partial(checked, names=names or (), as_json=as_json)
+        work = rebuilt if rows else rewrapped if keys else whole_work if whole else examined
         code = asyncio.run(work(settings, console))
     except SettingsError as problem:
         console.print(f"[red]settings:[/] {problem}")
@@ -270,6 +275,15 @@ async def rewrapped(settings: Settings, console: Console) -> int:
     from scripts.embedded.rewrap import rewrap  # noqa: PLC0415 - as above
 
     return await rewrap(_database(settings), settings.mongo_database, read_wrapping_keys(settings), console)
+
+
+async def checked(settings: Settings, console: Console, names: Sequence[str], *, as_json: bool) -> int:
+    """As `rebuilt`; it only reads."""
+    from scripts.integrity.command import Stores, integrity  # noqa: PLC0415 - as above
+
+    redis, _ = _url(settings, read_run(settings.data.resolve()), "redis_url", "valkey")
+    stores = Stores(_database(settings), settings.mongo_database, read_wrapping_keys(settings), redis)
+    return await integrity(stores, names, console, as_json=as_json)
 
 
 def _database(settings: Settings) -> str:

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any, Final
 
 import structlog
@@ -21,24 +20,20 @@ from actors.events import TYPES, UPCASTS, Recorded, recorded
 from actors.runtime.codec import Codec
 from actors.runtime.envelope import Unavailable
 from actors.runtime.journal import Journal, Outside
-from actors.runtime.outside import Document, Head, Report
-from actors.session.expiry import next_lapse
-from actors.session.rows import rows
-from actors.session.state import State, apply, owed
+from actors.runtime.outside import Document, Report
+from scripts.embedded.replay import MANY, Replay, first_ids
 from server import WallClock
 from storage.mongo import schema
 from storage.mongo.connect import Database, connected, kept
 from storage.mongo.keys import MongoKeys
 from storage.mongo.lanes import SCHEMA
-from storage.mongo.log import LOG, MongoLog
+from storage.mongo.log import MongoLog
 from storage.mongo.positions import LAST, parse, position
 from storage.mongo.projections import FAILURES, MongoProjections
 from storage.sealing import MASTER, Sealing, Secrets, Unsealable
 
 MARK: Final = "rebuild"
 """The document of `schema` that remembers how far an unfinished rebuild has come."""
-MANY: Final = ("goals", "chat_messages")
-"""Collections in which an address has many rows, some of which its log may never have made."""
 TOGETHER: Final = 500
 REST: Final = 1.0
 """Seconds of rest for each of work."""
@@ -70,8 +65,8 @@ class Rebuild:
         """All addresses from where an earlier pass was cut short. Raises the driver's errors when the database goes away."""
         marks = kept(self._database, SCHEMA)
         found = await marks.find_one({"_id": MARK})
-        async for address in self._addresses("" if found is None else found["after"]):
-            began = time.monotonic()
+        async for identifier in first_ids(self._database, "" if found is None else found["after"]):
+            address, began = parse(identifier)[0], time.monotonic()
             try:
                 await self._address(address)
             except (Unavailable, Unsealable):
@@ -86,33 +81,24 @@ class Rebuild:
         self.progress.share = 1.0
         tell(self.progress)
 
-    async def _addresses(self, after: str) -> AsyncIterator[str]:
-        """In the order of the log: each found by a jump over the documents of the one before."""
-        documents = kept(self._database, LOG)
-        while found := await documents.find_one({"_id": {"$gt": after}}, {"_id": 1}, sort=[("_id", 1)]):
-            address, _ = parse(found["_id"])
-            yield address
-            after = position(address, LAST)
-
     async def _address(self, address: str) -> None:
         """Replay the log and write each page's rows as the state then has them; the head says last that all are there."""
         await kept(self._database, FAILURES).delete_many({"a": address})
-        journal, state, seq = Journal(address, self._outside), State(), 0
+        journal, replay = Journal(address, self._outside), Replay(address)
         made: dict[str, set[str]] = {name: set() for name in MANY}
         more = True
         while more:
-            documents, more = await journal.page(seq + 1)
+            documents, more = await journal.page(replay.seq + 1)
             happened = [one for document in documents for one in _recorded(journal, document)]
-            state = reduce(apply, happened, state)
-            seq = happened[-1].seq if happened else seq
-            found = rows(state, happened)
+            replay.take(happened)
+            found = replay.rows(happened)
             for row in found:
                 made.setdefault(row.collection, set()).add(row.id)
-            await self._outside.projections.write(address, found, _head(address, seq, 0, state))
-        await self._outside.projections.write(address, [], _head(address, seq, seq, state))
+            await self._outside.projections.write(address, found, replay.head(0))
+        await self._outside.projections.write(address, [], replay.head(replay.seq))
         for name in MANY:
-            await self._remove_strays(name, address, seq, made[name])
-        self.progress.events += seq
+            await self._remove_strays(name, address, replay.seq, made[name])
+        self.progress.events += replay.seq
 
     async def _remove_strays(self, name: str, address: str, seq: int, made: set[str]) -> None:
         """A row as old as what was replayed and not of it comes from no log."""
@@ -125,10 +111,6 @@ class Rebuild:
 
 def _recorded(journal: Journal, document: Document) -> list[Recorded]:
     return [recorded(journal.address, one.seq, one.at, one.event) for one in journal.happened(document)]
-
-
-def _head(address: str, seq: int, projected: int, state: State) -> Head:
-    return Head(address, seq, projected, min(owed(state).values(), default=None), next_lapse(state.actions.values()))
 
 
 class _Nowhere:

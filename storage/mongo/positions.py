@@ -3,7 +3,7 @@
 from zlib import crc32
 
 DIGITS = 10
-LAST = 10**DIGITS - 1
+LAST: int = 10**DIGITS - 1
 
 
 def position(address: str, s: int) -> str:

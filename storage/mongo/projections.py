@@ -57,6 +57,13 @@ def place(struct: dict[str, Any], identifier: str, address: str, seq: int) -> di
     return {"_id": identifier, "a": address, "seq": seq, **struct}
 
 
+def whole(box: Box, address: str, row: Row) -> dict[str, Any]:
+    """The row as it is stored, its private fields sealed; of one that is gone a tombstone."""
+    if row.document is None:
+        return place({"gone": True}, row.id, address, row.seq)
+    return place(seal_struct(box, row.collection, row.id, row.document), row.id, address, row.seq)
+
+
 def unplace(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the Struct's document again."""
     if "place" in row:
@@ -148,12 +155,7 @@ class MongoProjections:
     def _encode(self, box: Box, address: str, row: Row) -> bytes:
         """The update of a row; empty when it can't be made."""
         try:
-            if row.document is None:
-                document: dict[str, Any] = {"gone": True}
-            else:
-                document = seal_struct(box, row.collection, row.id, row.document)
-            whole = place(document, row.id, address, row.seq)
-            encoded = guarded(whole, {"_id": row.id, "a": address}, replaces=self._replaces)
+            encoded = guarded(whole(box, address, row), {"_id": row.id, "a": address}, replaces=self._replaces)
         except (BSONError, TypeError, ValueError, OverflowError):
             return b""
         return encoded if len(encoded) <= MAX_ROW and row.collection in self.lanes else b""

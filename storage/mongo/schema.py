@@ -27,14 +27,15 @@ class TooNew(RuntimeError):  # noqa: N818 - the sentence is the name
 async def prepare(database: Database) -> str:
     """Makes what is missing and answers the log's own id, which only a restore changes. Raises TooNew."""
     with pymongo.timeout(BUILD_SECONDS):
-        await _refuse_newer(database)
+        await refuse_newer(database)
         for name in INDEXES:
             await _make(database, name)
         await _set_version(database)
         return await _log_id(database)
 
 
-async def _refuse_newer(database: Database) -> None:
+async def refuse_newer(database: Database) -> None:
+    """Raises TooNew. Only reads."""
     found = await kept(database, SCHEMA).find_one({"_id": "version"})
     if found is not None and found["version"] > VERSION:
         raise TooNew(found["version"])
