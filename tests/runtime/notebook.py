@@ -96,7 +96,7 @@ class Notebook(Journaled[Notes]):
             case Tick(note):
                 return Decided([Ticked(note)], None)
             case Write(text, times, errand):
-                if text == "refused":
+                if text == "refused" or (text == "second" and not self.state.texts):
                     raise Full
                 events = [Noted(stamp.new_id(), text, errand) for _ in range(times)]
                 return Decided(events, {"first": stamp.seq, "before": len(self.state.texts)})

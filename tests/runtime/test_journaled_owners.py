@@ -8,7 +8,7 @@ import pytest
 from actors.runtime.envelope import CidConflict, Unavailable
 from actors.runtime.journaled import Accepted, Order
 from tests.runtime.memory import MemoryPlacement
-from tests.runtime.notebook import Desk, Write, write
+from tests.runtime.notebook import Desk, Full, Write, write
 from tests.virtual import run_virtually
 
 
@@ -56,6 +56,20 @@ class TestOwners:
                 await asyncio.sleep(1)
                 assert "a" not in one.system
             assert [document.cid for document in desk.log.of("a")] == ["c1", "c2"]
+
+        run_virtually(main())
+
+    def test_nobody_is_refused_on_a_state_another_has_left_behind(self) -> None:
+        async def main() -> None:
+            desk = Desk()
+            one, two = desk.node(), desk.node()
+            async with one.system, two.system:
+                await one.ask("wake")
+                await write(two, "c1")
+                accepted = await write(two, "c2", "second")
+                assert await write(one, "c2", "second") == Accepted(accepted.seq, accepted.answer, repeated=True)
+                with pytest.raises(Full):
+                    await write(one, "c3", "refused")
 
         run_virtually(main())
 

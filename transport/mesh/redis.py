@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -276,7 +277,7 @@ class RedisMesh:
 
     def _ask(self, sender: str, part: Ask) -> None:
         """In vain is told at once; an answer follows when the actor gives one."""
-        until = self.now() + part.within / 1000
+        until = self.now() + part.within / 1000 if part.id else math.inf
         way_back = _WayBack(self, sender, part.id, until) if part.id else None
         envelope = Envelope(None, way_back, part.trace, until=until, hops=part.hops)
         try:
