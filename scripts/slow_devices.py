@@ -27,11 +27,11 @@ from scripts.embedded.valkey import valkey_server
 from scripts.rolling import READY_WITHIN, Nodes, Person
 
 DEVICES_EACH = 25
-SAID = 1500
+SAID = 2000
 """Commands of each user: more than the kernel and a device's outbox hold."""
 TITLE = "x" * 200
-MOST_EACH = 150_000
-"""Bytes of the node that a device which reads nothing may cost, with all it is still owed."""
+MOST_EACH = 300_000
+"""Bytes of the node that a device which reads nothing may cost, with all it is still owed and what the talk itself takes."""
 HELLO = (
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -68,8 +68,11 @@ async def told(http: aiohttp.ClientSession, url: str, pattern: re.Pattern[str]) 
 
 
 async def talk(person: Person, said: int) -> None:
+    """One goal, renamed again and again: what grows is what waits for devices, not what is known."""
+    made = await person.surely("goal.create", {"cid": str(uuid.uuid4()), "title": "run"})
     for number in range(said):
-        await person.surely("goal.create", {"cid": str(uuid.uuid4()), "title": f"{number} {TITLE}"[:200]})
+        renamed = {"goal_id": made["goal"]["id"], "title": f"{number} {TITLE}"[:200]}
+        await person.surely("goal.change", {"cid": str(uuid.uuid4()), **renamed})
 
 
 async def tried(server: Nodes, port: int, devices: int) -> Figures:
