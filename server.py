@@ -116,8 +116,9 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         snapshot_every=settings.snapshot_every,
     )
     async with AsyncExitStack() as stack:
-        models = await stack.enter_async_context(models_opened(settings))
-        mesh = await stack.enter_async_context(meshed(storage.redis, node, storage.secrets.mesh_key, report))
+        enter = stack.enter_async_context
+        models = await enter(models_opened(settings))
+        mesh = await enter(meshed(storage.redis, node, storage.secrets.mesh_key, report))
         outbox = LocalOutbox(node, mesh.hint)
         around = _surroundings(settings, outbox, models, storage.log_id)
         system = System(
@@ -130,13 +131,13 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         join(mesh, directory, outbox)
         storage.placement.on_lost, storage.placement.on_swept = system.lost, outbox.renew_all
         system.undelivered = directory.undelivered
-        await stack.enter_async_context(system)
+        await enter(system)
         waking = clock.run(system, storage.heads, timers, report, elsewhere=storage.placement.elsewhere)
-        await stack.enter_async_context(owned(waking, "clock", report))
-        await stack.enter_async_context(owned(directory.watch(storage.placement, every), "directory.watch", report))
+        await enter(owned(waking, "clock", report))
+        await enter(owned(directory.watch(storage.placement, every), "directory.watch", report))
         if models.arrival is not None:
             watching = models.arrival.watch(outbox.signal_all, partial(_model_came, outbox, directory))
-            await stack.enter_async_context(owned(watching, "models.watch", report))
+            await enter(owned(watching, "models.watch", report))
         yield Inside(system, directory, outbox, models, mesh)
 
 
@@ -160,7 +161,7 @@ def open_doors(
         timers=WallClock(),
         node=storage.membership.node,
         signing_keys=partial(read_signing_keys, settings),
-        common_words=read_words(_text("common_passwords.txt")),
+        common_words=read_words((CONFIG / "common_passwords.txt").read_text()),
         checks=_checks(storage, inside),
         readings=_readings(storage, inside),
         waiting=lambda: inside.system.waiting,
@@ -206,7 +207,7 @@ def _stages(storage: Storage, inside: Inside, doors_open: Open) -> Sequence[Stag
 
 
 def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_id: str) -> Surroundings:
-    coach, summary = _text("prompts/coach.md"), _text("prompts/summary.md")
+    coach, summary = ((CONFIG / "prompts" / name).read_text() for name in ("coach.md", "summary.md"))
     return Surroundings(
         outbox,
         models.chain,
@@ -227,20 +228,8 @@ def _model_came(outbox: LocalOutbox, directory: Directory) -> None:
             directory.session(user_id).tell(ModelCame())
 
 
-def _text(name: str) -> str:
-    return (CONFIG / name).read_text()
-
-
 def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
-    async def mongo() -> None:
-        storage.log.check()
-        storage.projections.check()
-        await storage.database.command("ping")
-
-    async def redis() -> None:
-        await storage.redis.ping()
-
-    checks: dict[str, Check] = {"mongo": mongo, "redis": redis}
+    checks: dict[str, Check] = {"mongo": storage.check_mongo, "redis": storage.check_redis}
     if storage.files is not None:
         checks["s3"] = storage.files.check
     if inside.models.chain:

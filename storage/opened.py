@@ -59,6 +59,16 @@ class Storage:
         """Through which everything is written."""
         return (*self.log.lanes, *self.projections.lanes.values())
 
+    async def check_mongo(self) -> None:
+        """Raises whatever keeps MongoDB from taking writes and answering."""
+        self.log.check()
+        self.projections.check()
+        await self.database.command("ping")
+
+    async def check_redis(self) -> None:
+        """Raises what Redis does when it is away."""
+        await self.redis.ping()
+
 
 @asynccontextmanager
 async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
