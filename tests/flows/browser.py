@@ -32,7 +32,7 @@ class Browser:
         """One command; its ack."""
         before = len(self.all("ack"))
         await self._tell({"emit": name, "body": body})
-        await self.until(lambda _: len(self.all("ack")) > before)
+        await self.until(lambda _: len(self.all("ack")) > before, within=60.0)
         return self.all("ack")[-1]
 
     def all(self, what: str) -> list[Any]:

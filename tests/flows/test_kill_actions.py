@@ -82,7 +82,7 @@ async def test_a_word_given_while_the_node_is_killed_has_one_effect(server: Node
 async def test_a_stock_client_that_asks_again_by_itself_is_answered_by_the_next_life(server: Node) -> None:
     async with signed_up(server.url) as app:
         ids = await with_actions(app)
-        variables = {"TOKEN": app.tokens["access_token"], "RETRIES": "20"}
+        variables = {"TOKEN": app.tokens["access_token"], "RETRIES": "60"}
         async with browser("first_device.mjs", server.url, "", "", "0", **variables) as device:
             await device.first("session.ready")
             server.kill()
