@@ -1,4 +1,4 @@
-"""Wakes addresses that owe something or have something due and are not awake to see to it."""
+"""Wakes addresses that owe something or have something due; who is awake and owes it long is told to look again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -44,6 +44,9 @@ async def run(
         await asyncio.sleep(every)
 
 
+PATIENCE: Final = 10.0
+"""Seconds that who is awake has to do what it owes, before it is told to look whether another owner left it that."""
+
 _Tried = dict[str, tuple[float, float]]
 """When who was woken and owes it still is to be woken again, and how much later than that the next time."""
 
@@ -51,14 +54,13 @@ _Tried = dict[str, tuple[float, float]]
 async def _look(system: System, heads: HeadRows, timers: Timers, find: Elsewhere, tried: _Tried) -> None:
     """Who can't be woken is tried ever more seldom, and does not stand before those who can."""
     now = asyncio.get_running_loop().time()
-    asleep = sum(address not in system for address in tried)
-    owing = await heads.owing(timers.now() - GRACE, min(TOGETHER + asleep, MOST))
+    owing = await heads.owing(timers.now() - GRACE, min(TOGETHER + len(tried), MOST))
     for address in tried.keys() - set(owing):
         del tried[address]
     elsewhere = await find([address for address in owing if address not in system])
     for address in owing:
-        at, pause = tried.get(address, (now, 0.0))
-        if address in system or now < at or address in elsewhere:
+        at, pause = tried.setdefault(address, (now + PATIENCE if address in system else now, 0.0))
+        if now < at or address in elsewhere:
             continue
         tried[address] = (now + pause, min(max(EVERY, 2 * pause), LONGEST))
         try:

@@ -31,11 +31,13 @@ class Attached(msgspec.Struct, frozen=True):
 class Renew(msgspec.Struct, frozen=True):
     """All connections the gateway of `node` still holds for this session; answered with `Attached`.
 
-    Those it does not name are gone; those of other nodes lapse 30 s after they were named last.
+    Those it does not name are gone; those of other nodes lapse 30 s after they were named last. `seq` is the newest
+    event any of them was given: a session that knows less has not seen what another owner wrote.
     """
 
     node: str
     connections: Sequence[str]
+    seq: int = 0
 
 
 class Detach(msgspec.Struct, frozen=True):

@@ -133,7 +133,7 @@ class Journaled(Actor, Generic[S]):
             try:
                 decided = self.decide(order, stamp)
             except Refused as why:
-                if why.retry or await self._is_newest():
+                if why.retry or await self.is_newest():
                     raise
                 continue
             if not decided.events:
@@ -221,8 +221,11 @@ class Journaled(Actor, Generic[S]):
             raise self._gives_up(NotHere())
         self._repair_soon()
 
-    async def _is_newest(self) -> bool:
-        """Whether a refusal was decided on all there is: no append fenced it. Raises Unavailable."""
+    async def is_newest(self) -> bool:
+        """Whether nobody else has written meanwhile; if so it is folded in, and what it owes follows. Raises Unavailable.
+
+        A refusal or an answer is no append: the fence does not show that the address had another owner.
+        """
         if not (await self.journal.page(self.seq + 1))[0]:
             return True
         await self._catch_up()

@@ -188,6 +188,8 @@ class Session(Journaled[State]):
         return Attached(self.surroundings.log_id, self.seq)
 
     async def renew(self, message: Renew) -> Attached:
+        if message.seq > self.seq:
+            await self.is_newest()
         self._devices.renew(message.node, message.connections)
         self.surroundings.outbox.reach(self.address, self._devices.nodes)
         return Attached(self.surroundings.log_id, self.seq)
@@ -264,8 +266,9 @@ class Session(Journaled[State]):
         return chat.stopped(self.state.owed, command, said, stamp, answering.answered_by, tokens)
 
 
-async def _woken(_: Session, __: Wake) -> None:
-    """Waking was all that was asked."""
+async def _woken(me: Session, _: Wake) -> None:
+    """Of one that is awake something is owed that it may not know of."""
+    await me.is_newest()
 
 
 MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {

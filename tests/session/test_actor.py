@@ -12,7 +12,7 @@ from actors.commands import CompleteGoal, CreateGoal, RecordProgress, SendMessag
 from actors.domain.refusals import NoReply, NotFound
 from actors.events import MessageAdded, Recorded, ToolUsed
 from actors.ports import ModelFailed, TextDelta, Tool, ToolCall, Turn
-from actors.questions import Attach, Events, Missed, Shown, ShowProfile
+from actors.questions import Attach, Events, Missed, Renew, Shown, ShowProfile, Wake
 from actors.runtime.envelope import CidConflict
 from scripts.embedded.mongo import ReplicaSet
 from tests.session.inside import Inside, inside
@@ -245,3 +245,20 @@ async def test_events_are_what_apps_see_however_they_are_fetched(mongo: ReplicaS
         page = await node.ref.ask(Missed(0), timeout=5)
         live: list[Recorded] = node.device.events
         assert list(page.events) == live
+
+
+@pytest.mark.parametrize(
+    "told", [lambda _: Wake(), lambda seq: Renew("n2", ["n2.phone"], seq)], ids=["clock", "gateway"]
+)
+async def test_what_an_owner_accepted_that_had_lost_the_address_is_answered_by_the_next(
+    mongo: ReplicaSet, database: str, told: Callable[[int], object]
+) -> None:
+    """The next was awake already, and nobody asks anything of it that would meet the new document."""
+    async with inside(mongo.url, database, Scripted(says("At last."))) as owner:
+        async with inside(mongo.url, database, Scripted(says("Too late.", pause=60.0))) as stale:
+            stale.user_id = owner.user_id
+            await owner.open()
+            accepted = await stale.order(SendMessage("Hello"))
+        assert (await owner.ref.ask(ShowProfile(), timeout=5)).seq < accepted.seq
+        await owner.ref.ask(told(accepted.seq), timeout=5)
+        assert (await owner.device.reply(accepted.answer.reply_id)).text == "At last."

@@ -63,7 +63,8 @@ async def renew_at_once(doors: SocketDoors) -> None:
 async def renew(doors: SocketDoors, user_id: str) -> bool:
     """A head above what was pushed is pulled. False for a session out of reach: it is asked again the next time."""
     connections = doors.outbox.of(user_id)
-    question = Renew(doors.node, [connection.id for connection in connections])
+    newest = max((connection.cursor.seq for connection in connections), default=0)
+    question = Renew(doors.node, [connection.id for connection in connections], newest)
     try:
         attached: Attached = await doors.sessions.session(user_id).ask(question, timeout=doors.limits.ask)
     except Refused as refused:
