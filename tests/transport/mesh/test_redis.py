@@ -1,119 +1,118 @@
-"""Two meshes on a real Valkey: what is asked is answered, in vain is told, and what was cut off heals."""
+"""The mesh on a real Valkey: asks come through and back, a cut is noticed, and what nobody may send is dropped."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 
-from actors.questions import Missed, Wake
+from actors.questions import Attached, Missed
 from actors.runtime.envelope import Envelope, NotHere, Refused, Unavailable
-from actors.runtime.ref import Ref
-from scripts.embedded.valkey import Valkey
+from storage.redis.connect import connected
+from tests.conftest import StartValkey
+from tests.transport.sockets.devices import eventually
 from transport.mesh.frames import Frames
 from transport.mesh.redis import RedisMesh, channel, mesh
 
-KEY = b"k" * 32
+KEY = secrets.token_bytes(32)
 ANN = "session:ann"
 
 
-def report(event: str, fields: dict[str, Any]) -> None: ...
+@dataclass
+class End:
+    """One node's mesh; `answer` is what an address here does with a message."""
+
+    mesh: RedisMesh
+    gaps: list[int] = field(default_factory=list)
+    strays: list[Refused] = field(default_factory=list)
+    reports: list[str] = field(default_factory=list)
+    answer: Callable[[Envelope], None] = lambda envelope: envelope.answer(Attached("log", envelope.message.since))
+
+    async def ask(self, other: "End", since: int = 7, *, within: float = 5.0) -> Any:
+        loop = asyncio.get_running_loop()
+        reply = loop.create_future()
+        self.mesh.send(other.mesh.node, ANN, Envelope(Missed(since), reply, until=loop.time() + within))
+        return await asyncio.wait_for(reply, within)
+
+
+@dataclass
+class Two:
+    redis: Redis
+    one: End
+    other: End
 
 
 @asynccontextmanager
-async def pair(url: str) -> AsyncIterator[tuple[RedisMesh, RedisMesh, Redis]]:
-    async with (
-        Redis.from_url(url) as redis,
-        mesh(redis, "one", KEY, report) as one,
-        mesh(redis, "two", KEY, report) as two,
-    ):
-        yield one, two, redis
+async def _end(redis: Redis, node: str) -> AsyncIterator[End]:
+    reports: list[str] = []
+    async with mesh(redis, node, KEY, lambda event, _: reports.append(event)) as made:
+        end = End(made, reports=reports)
 
-
-def at(meshed: RedisMesh, node: str) -> Ref:
-    return Ref(ANN, lambda envelope: meshed.send(node, ANN, envelope))
-
-
-async def test_an_ask_is_answered_with_its_remaining_time_and_its_refusal(valkey: Valkey) -> None:
-    async with pair(valkey.url) as (one, two, _):
-        came: list[Envelope] = []
-
-        def arrived(address: str, envelope: Envelope) -> None:
-            came.append(envelope)
-            if isinstance(envelope.message, Wake):
-                raise Unavailable(retry_after_ms=7)
-            envelope.answer(None)
-
-        two.arrived = arrived
-        assert await at(one, "two").ask(Missed(3), timeout=2.0, trace="t") is None
-        assert came[0].message == Missed(3)
-        assert came[0].trace == "t"
-        assert 0 < came[0].until - asyncio.get_running_loop().time() <= 2.0
-        with pytest.raises(Unavailable) as refused:
-            await at(one, "two").ask(Wake(), timeout=2.0)
-        assert (refused.value.effect, refused.value.retry_after_ms) == ("none", 7)
-        at(one, "two").tell(Wake())
-        while len(came) < 3:  # noqa: ASYNC110 - nothing comes back
-            await asyncio.sleep(0.01)
-        assert came[2].reply is None
-        assert came[2].until == math.inf
-
-
-async def test_who_is_not_there_is_told_as_such(valkey: Valkey) -> None:
-    async with pair(valkey.url) as (one, _, __):
-        turned: list[Refused] = []
-
-        def undelivered(address: str, envelope: Envelope, why: Refused) -> None:
-            turned.append(why)
+        def undelivered(_: str, envelope: Envelope, why: Refused) -> None:
+            end.strays.append(why)
             envelope.refuse(why)
 
-        one.undelivered = undelivered
-        for node in ("nobody", "two"):  # no such node; a node that has nobody of that address
-            with pytest.raises(NotHere):
-                await at(one, node).ask(Wake(), timeout=2.0)
-        assert len(turned) == 2
+        made.arrived, made.undelivered = lambda _, envelope: end.answer(envelope), undelivered
+        made.on_gap = lambda: end.gaps.append(1)
+        yield end
 
 
-async def test_bad_frames_are_counted_and_dropped_and_the_node_stays(valkey: Valkey) -> None:
-    async with pair(valkey.url) as (one, two, redis):
-        good = Frames("three", KEY).pack("two", [])
-        bad = [
-            Frames("three", b"o" * 32).pack("two", []),
-            good[:20],
-            b"\x07" + good[1:],
-            Frames("x", KEY).pack("one", []),
-        ]
-        for frame in (good, good, *bad):
-            await redis.spublish(channel("two"), frame)
-        two.arrived = lambda _, envelope: envelope.answer(None)
-        assert await at(one, "two").ask(Wake(), timeout=2.0) is None
-        assert two.dropped == {"replayed": 1, "forged": 1, "truncated": 1, "version": 1, "misaddressed": 1}
+@pytest_asyncio.fixture
+async def two(start_valkey: StartValkey) -> AsyncIterator[Two]:
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connected((await start_valkey()).url))
+        one, other = [await stack.enter_async_context(_end(redis, node)) for node in ("one", "other")]
+        yield Two(redis, one, other)
 
 
-async def test_subscribers_that_are_cut_off_come_back_and_say_what_nobody_will_answer(valkey: Valkey) -> None:
-    async with pair(valkey.url) as (one, two, redis):
-        gaps: list[int] = []
-        one.on_gap = lambda: gaps.append(1)
-        two.arrived = lambda *_: None
-        waiting = asyncio.ensure_future(at(one, "two").ask(Wake(), timeout=10.0))
-        await asyncio.sleep(0.1)
-        await redis.client_kill_filter(_type="pubsub")
-        with pytest.raises(Unavailable) as refused:
-            await asyncio.wait_for(waiting, 3.0)
-        assert refused.value.effect == "unknown"
-        assert gaps
-        two.arrived = lambda _, envelope: envelope.answer(None)
-        async with asyncio.timeout(5.0):
-            while not await _answered(one):  # noqa: ASYNC110 - the other node's subscription
-                await asyncio.sleep(0.05)
+async def test_an_ask_comes_back_with_its_answer_or_its_refusal(two: Two) -> None:
+    answers = await asyncio.gather(*(two.one.ask(two.other, number) for number in range(200)))
+    assert [answer.seq for answer in answers] == list(range(200))
+    two.other.answer = lambda envelope: envelope.refuse(Unavailable(retry_after_ms=11))
+    refused = await asyncio.gather(two.one.ask(two.other), return_exceptions=True)
+    assert isinstance(refused[0], Unavailable)
+    assert refused[0].retry_after_ms == 11
 
 
-async def _answered(one: RedisMesh) -> bool:
-    try:
-        await at(one, "two").ask(Wake(), timeout=1.0)
-    except NotHere:
-        return False
-    return True
+async def test_what_nobody_listens_for_is_given_back(two: Two) -> None:
+    gone = End(RedisMesh(two.redis, "gone", Frames("gone", KEY), lambda *_: None))
+    refused = await asyncio.gather(two.one.ask(gone), return_exceptions=True)
+    assert isinstance(refused[0], NotHere)
+    assert len(two.one.strays) == 1
+
+
+async def test_a_cut_is_noticed_at_once_and_askers_are_told_that_nothing_is_known(two: Two) -> None:
+    two.other.answer = lambda _: None
+    asking = asyncio.ensure_future(two.one.ask(two.other))
+    await eventually(lambda: two.one.mesh._asked)
+    before = len(two.one.gaps), len(two.other.gaps)
+    assert await two.redis.client_kill_filter(_type="pubsub") == 2
+    await eventually(lambda: len(two.one.gaps) > before[0] and len(two.other.gaps) > before[1], seconds=5)
+    refused = await asyncio.gather(asking, return_exceptions=True)
+    assert isinstance(refused[0], Unavailable)
+    assert refused[0].effect == "unknown"
+    assert "mesh.cut_off" in two.one.reports
+    two.other.answer = End.answer
+    assert (await two.one.ask(two.other, 3)).seq == 3
+
+
+async def test_frames_nobody_may_send_are_counted_and_the_node_goes_on(two: Two) -> None:
+    frames = Frames("one", KEY)
+    whole = frames.pack("other", [])
+    bad = {
+        "truncated": whole[:20],
+        "version": b"\x09" + whole[1:],
+        "forged": Frames("one", secrets.token_bytes(32)).pack("other", []),
+        "misaddressed": frames.pack("another", []),
+        "replayed": whole,
+    }
+    await two.one.ask(two.other)
+    for frame in bad.values():
+        await two.redis.spublish(channel("other"), frame)
+    await eventually(lambda: two.other.mesh.dropped.total() == len(bad))
+    assert dict(two.other.mesh.dropped) == dict.fromkeys(bad, 1)
+    assert (await two.one.ask(two.other, 5)).seq == 5
