@@ -93,13 +93,20 @@ class Child:
     async def _live(self) -> int:
         """Passes on what it prints; its exit code."""
         assert self._running.stdout is not None  # noqa: S101 - it was started with a pipe
-        while line := await self._running.stdout.readline():
+        while line := await self._line(self._running.stdout):
             told = line.decode(errors="replace").rstrip()
             if told.startswith("ready ") and not self.url.done():
                 self.url.set_result(told.split()[1])
             else:
                 self._say(told)
         return await self._running.wait()
+
+    async def _line(self, printed: asyncio.StreamReader) -> bytes:
+        """The next one; of those too long to hold no more than that they were."""
+        try:
+            return await printed.readline()
+        except ValueError:
+            return f"a line of more than {LONGEST_LINE} bytes was not passed on".encode()
 
 
 @dataclass

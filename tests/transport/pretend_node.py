@@ -1,7 +1,7 @@
 """A program that supervises pretend nodes, `pretend_node.py PORT NODES [BROKEN]`, and is each of them when given `--slot`.
 
 A node answers every connection with its pid. What it is after SIGTERM it takes half a second to end. Once the file
-BROKEN is there, a node ends before it is ready.
+BROKEN is there, a node ends before it is ready; with one called `loud` beside it, it says more than anybody reads.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from transport.slot import Slot, read_arguments, tie
-from transport.supervisor import NotStartedError, Plan, supervise
+from transport.supervisor import LONGEST_LINE, NotStartedError, Plan, supervise
 
 SAY = partial(print, flush=True)
 
@@ -29,6 +29,9 @@ async def serve(slot: Slot) -> None:
     slot.own_socket.touch()
     server = await asyncio.start_server(answer, sock=socket.socket(fileno=slot.listener))
     SAY("ready http://pretended")
+    if Path(os.environ["BROKEN"]).with_name("loud").exists():
+        SAY("x" * (2 * LONGEST_LINE))
+        SAY("heard")
     await stop.wait()
     server.close()
     await asyncio.sleep(0.5)

@@ -185,3 +185,10 @@ def test_other_arguments_are_refused_by_name(words: list[str]) -> None:
     with pytest.raises(ArgumentError, match=words[0]):
         read_arguments(words)
     assert read_arguments(["--nodes", "3"]) == (3, None)
+
+
+async def test_a_line_nobody_can_hold_is_dropped_and_the_node_goes_on(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "loud").touch()
+    ours = await start(1)
+    await ours.until("heard")
+    assert len(await ours.pids(1)) == 1
