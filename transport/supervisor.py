@@ -102,11 +102,18 @@ class Child:
         return await self._running.wait()
 
     async def _line(self, printed: asyncio.StreamReader) -> bytes:
-        """The next one; of those too long to hold no more than that they were."""
-        try:
-            return await printed.readline()
-        except ValueError:
-            return f"a line of more than {LONGEST_LINE} bytes was not passed on".encode()
+        """The next one; of one too long to hold no more than that it was."""
+        whole = True
+        while True:
+            try:
+                line = await printed.readuntil(b"\n")
+            except asyncio.LimitOverrunError as problem:
+                await printed.readexactly(problem.consumed)
+                whole = False
+            except asyncio.IncompleteReadError as end:
+                return end.partial
+            else:
+                return line if whole else f"a line of more than {LONGEST_LINE} bytes was not passed on".encode()
 
 
 @dataclass

@@ -12,6 +12,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import uvloop
+
 from transport.slot import Slot, read_arguments, tie
 from transport.supervisor import LONGEST_LINE, NotStartedError, Plan, supervise
 
@@ -62,10 +64,10 @@ def main() -> int:
         if Path(os.environ["BROKEN"]).exists():
             return 3
         tie(slot, patience=5.0)
-        asyncio.run(serve(slot))
+        uvloop.run(serve(slot))
         return 0
     try:
-        asyncio.run(supervise(plan(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))
+        uvloop.run(supervise(plan(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])))
     except (NotStartedError, OSError) as problem:
         print(problem, file=sys.stderr)
         return 1
