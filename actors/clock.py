@@ -13,6 +13,8 @@ from actors.runtime.outside import Report, Timers
 from actors.runtime.system import System
 
 EVERY: Final = 5.0
+SOON: Final = 0.1
+"""Of that time, until the next look where there were more than one look takes."""
 TOGETHER: Final = 200
 MOST: Final = 10_000
 LONGEST: Final = 300.0
@@ -37,11 +39,12 @@ async def run(
     """
     look = partial(_look, system, heads, timers, elsewhere or _nowhere, {})
     while True:
+        more = False
         try:
-            await look()
+            more = await look()
         except Refused as refusal:
             report("clock.late", {"code": refusal.code})
-        await asyncio.sleep(every)
+        await asyncio.sleep(every * SOON if more else every)
 
 
 PATIENCE: Final = 10.0
@@ -51,13 +54,13 @@ _Tried = dict[str, tuple[float, float]]
 """When who was woken and owes it still is to be woken again, and how much later than that the next time."""
 
 
-async def _look(system: System, heads: HeadRows, timers: Timers, find: Elsewhere, tried: _Tried) -> None:
-    """Who can't be woken is tried ever more seldom, and does not stand before those who can."""
+async def _look(system: System, heads: HeadRows, timers: Timers, find: Elsewhere, tried: _Tried) -> bool:
+    """Who can't be woken is tried ever more seldom, and does not stand before those who can. Are there more?"""
     now = asyncio.get_running_loop().time()
     owing = await heads.owing(timers.now() - GRACE, min(TOGETHER + len(tried), MOST))
     for address in tried.keys() - set(owing):
         del tried[address]
-    elsewhere = await find([address for address in owing if address not in system])
+    elsewhere, woken = await find([address for address in owing if address not in system]), 0
     for address in owing:
         at, pause = tried.setdefault(address, (now + PATIENCE if address in system else now, 0.0))
         if now < at or address in elsewhere:
@@ -65,8 +68,12 @@ async def _look(system: System, heads: HeadRows, timers: Timers, find: Elsewhere
         tried[address] = (now + pause, min(max(EVERY, 2 * pause), LONGEST))
         try:
             system.ref(address).tell(Wake())
+            woken += 1
         except Overloaded:
-            return
+            return False
+        if woken == TOGETHER:
+            return True
+    return False
 
 
 async def _nowhere(_: Sequence[str]) -> Collection[str]:

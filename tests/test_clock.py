@@ -97,3 +97,28 @@ def test_who_is_awake_and_still_owes_after_a_while_is_told_to_look() -> None:
             return loop.time() - began
 
     assert clock.PATIENCE <= run_virtually(minute()) < clock.PATIENCE + 1
+
+
+def test_many_at_once_are_woken_some_at_a_time_and_without_long_pauses() -> None:
+    """A thousand reminders at nine: 200 in a look, and the next look comes soon."""
+
+    async def nine() -> tuple[float, list[int]]:
+        debts, loop = Debts(*(f"session:{number}" for number in range(5 * clock.TOGETHER))), asyncio.get_running_loop()
+        awake, began = list[int](), loop.time()
+
+        def report(event: str, fields: dict[str, Any]) -> None:
+            raise AssertionError((event, fields))
+
+        async with System(lambda address: Debtor(address, debts), placement=Everywhere(), report=report) as system:
+            looking = asyncio.create_task(clock.run(system, debts, WallClock(), report), name="clock")
+            while debts.owed:
+                await asyncio.sleep(clock.EVERY * clock.SOON / 2)
+                awake.append(debts.woken.total())
+            looking.cancel()
+            await asyncio.wait({looking})
+        assert set(debts.woken.values()) == {1}
+        return loop.time() - began, awake
+
+    took, awake = run_virtually(nine())
+    assert took < clock.EVERY
+    assert max(later - earlier for earlier, later in zip([0, *awake], awake, strict=False)) <= clock.TOGETHER

@@ -1,5 +1,6 @@
 """Actions: what the coach asked its tools for. What adds is done at once and can be undone; the rest waits for a word."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -54,3 +55,21 @@ def held(actions: dict[str, Action]) -> dict[str, Action]:
     settled = [action.id for action in actions.values() if action.state != "pending"]
     gone = set(settled[: max(0, len(settled) - KEPT)])
     return {action.id: action for action in actions.values() if action.id not in gone} if gone else actions
+
+
+def lapses(actions: Iterable[Action]) -> dict[str, datetime]:
+    """When each of those that wait for a word has waited long enough, by id."""
+    return {
+        action.id: action.expires_at
+        for action in actions
+        if action.state == "pending" and action.expires_at is not None
+    }
+
+
+def still_open(actions: Iterable[Action], now: datetime) -> list[Action]:
+    """What the user can still say something to, the newest first."""
+    return [
+        action
+        for action in actions
+        if action.state in OPEN and not (action.state == "pending" and action.expires_at and action.expires_at <= now)
+    ][::-1]

@@ -55,7 +55,7 @@ from actors.session import showing
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
-from actors.session.expiry import Expiry, Lapsed, next_lapse
+from actors.session.due import Agenda, Lapsed, next_due
 from actors.session.prompt import Seen
 from actors.session.rolling_summary import SUMMARY, RollingSummary, Summarise
 from actors.session.rows import rows
@@ -99,7 +99,7 @@ class Session(Journaled[State]):
         self.answering = Answering(self)
         self.summary = RollingSummary(self)
         self._devices = Devices()
-        self.expiry = Expiry(self)
+        self.agenda = Agenda(self)
         self._chat_due = rate_limit.FULL
 
     # What the runtime asks of a journaled actor.
@@ -128,7 +128,7 @@ class Session(Journaled[State]):
         return owed(self.state)
 
     def due(self) -> datetime | None:
-        return next_lapse(self.state.actions.values())
+        return next_due(self.state)
 
     def published(self, happened: Sequence[Happened]) -> None:
         self.surroundings.outbox.push(self.address, [self._recorded(one) for one in happened])
@@ -136,14 +136,14 @@ class Session(Journaled[State]):
     def settle(self) -> None:
         self.answering.settle()
         self.summary.settle()
-        self.expiry.settle()
+        self.agenda.settle()
 
     async def started(self) -> None:
         await super().started()
         self._look_back()
 
     async def stopped(self) -> None:
-        self.expiry.close()
+        self.agenda.close()
         self.summary.close()
         self.surroundings.outbox.leave(self.address)
 
@@ -282,7 +282,7 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     ShowThreads: showing.threads,
     Typed: Session.typed,
     TakeOps: Session.take_ops,
-    Lapsed: lambda me, message: me.expiry.lapse(message),
+    Lapsed: lambda me, message: me.agenda.lapse(message),
     Wake: _woken,
     ModelCame: Session.model_came,
     Said: lambda me, message: me.answering.push_said(message),

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from actors.domain.actions import still_open
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
 from actors.questions import (
@@ -14,7 +15,7 @@ from actors.questions import (
     ShowThreads,
     ThreadsShown,
 )
-from actors.session.expiry import Expiry
+from actors.runtime.journal import Outside
 from actors.session.state import State
 from actors.work import chat
 
@@ -24,7 +25,7 @@ class Host(Protocol):
 
     state: State
     seq: int
-    expiry: Expiry
+    outside: Outside
 
     def shown(self) -> Profile | None: ...
 
@@ -45,7 +46,7 @@ async def goal(host: Host, message: ShowGoal) -> GoalShown:
 
 
 async def actions(host: Host, _: ShowActions) -> ActionsShown:
-    return ActionsShown(host.expiry.still_open(), host.seq)
+    return ActionsShown(still_open(host.state.actions.values(), host.outside.timers.now()), host.seq)
 
 
 async def threads(host: Host, _: ShowThreads) -> ThreadsShown:

@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.events import Recorded
 from actors.runtime.outside import Head, Row
-from actors.session.expiry import next_lapse
+from actors.session.due import next_due
 from actors.session.rows import rows
 from actors.session.state import State, apply, owed
 from storage.mongo.connect import Database, kept
@@ -35,7 +35,7 @@ class Replay:
         return rows(self.state, happened)
 
     def head(self, projected: int) -> Head:
-        since, due = min(owed(self.state).values(), default=None), next_lapse(self.state.actions.values())
+        since, due = min(owed(self.state).values(), default=None), next_due(self.state)
         return Head(self.address, self.seq, projected, since, due)
 
 

@@ -10,6 +10,7 @@ from scripts.embedded.child import Child
 from scripts.embedded.ports import held_port
 
 ROOT = Path(__file__).parents[2]
+SERVER = str(ROOT / "server.py")
 READY_WITHIN = 20.0
 STOPS_WITHIN = 30.0
 
@@ -17,13 +18,13 @@ STOPS_WITHIN = 30.0
 class Node(Child):
     """`url` once it is ready; `output` is all it has written in all its lives."""
 
-    def __init__(self, directory: Path, port: int, variables: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, port: int, variables: Mapping[str, str], program: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._file = directory / "node.log"
         self._past = ""
         super().__init__(
             "node",
-            [sys.executable, str(ROOT / "server.py")],
+            [sys.executable, program],
             self._file,
             {**without_settings(), "LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory), **variables},
         )
@@ -47,8 +48,10 @@ class Node(Child):
 
 
 @asynccontextmanager
-async def node(directory: Path, mongo_url: str, redis_url: str, **more: str) -> AsyncIterator[Node]:
-    """A ready node on a port of its own; stopped gently at the end."""
+async def node(
+    directory: Path, mongo_url: str, redis_url: str, *, program: str = SERVER, **more: str
+) -> AsyncIterator[Node]:
+    """A ready node on a port of its own; stopped gently at the end. `program` runs the server as it is run for a test."""
     directory.mkdir(parents=True, exist_ok=True)
     with held_port() as port:
         variables = {
@@ -61,7 +64,7 @@ async def node(directory: Path, mongo_url: str, redis_url: str, **more: str) -> 
             "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "2",
             "LIFEBUDDY_MEMBERSHIP_REFRESH_SECONDS": "0.5",
         }
-        process = Node(directory, port, variables | more)
+        process = Node(directory, port, variables | more, program)
         await process.start_ready()
         try:
             yield process

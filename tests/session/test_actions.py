@@ -11,7 +11,7 @@ from actors.domain.addresses import session_address
 from actors.domain.refusals import ActionDecided, ActionExpired, Answered, NotFound
 from actors.events import ActionResolved, MessageAdded, Recorded
 from actors.questions import ActionsShown, ShowActions
-from actors.session import expiry
+from actors.session import due
 from scripts.embedded.mongo import ReplicaSet
 from tests.session.inside import Inside, inside
 from tests.session.test_actor import Scripted, calls, fails, says, send
@@ -67,7 +67,7 @@ async def test_what_was_done_at_once_can_be_undone_after_a_restart(mongo: Replic
 async def test_a_proposal_lapses_by_itself_awake_or_asleep(
     mongo: ReplicaSet, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expiry, "LONGEST", 0.3)  # the clock is looked at before it is time, and again
+    monkeypatch.setattr(due, "LONGEST", 0.3)  # the clock is looked at before it is time, and again
     model = Scripted(
         calls("remove_goal", '{"goal": "Chess"}'), says("Shall I?"), calls("remove_goal", '{"goal": "Go"}')
     )
