@@ -90,7 +90,8 @@ class Envelope(msgspec.Struct):
 
     `until` is the time of this loop at which the asker waits no more: whoever made the envelope has it `expire` then.
     `begun` is set when the actor starts on it: until then a time-out has had no effect. `hops` is how often it was
-    sent on because its address lived elsewhere.
+    sent on because its address lived elsewhere. `own` is what an activation, its children or the runtime tell it: no
+    other activation has anything to do with it.
     """
 
     message: Any
@@ -99,6 +100,7 @@ class Envelope(msgspec.Struct):
     until: float = math.inf
     begun: bool = False
     hops: int = 0
+    own: bool = False
 
     def answer(self, answer: Any) -> None:
         """Tell the asker, if there is one who still waits."""

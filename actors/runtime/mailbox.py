@@ -40,6 +40,7 @@ class Mailbox:
         """Queue what comes before work. Raises what the mailbox was closed with."""
         if self._closed is not None:
             raise self._closed.with_traceback(None)
+        envelope.own = True
         self._control.append(envelope)
         if self._waiter is not None:
             self._ring(self._waiter)

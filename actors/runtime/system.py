@@ -127,7 +127,7 @@ class Cell:
         task = asyncio.current_task()
         cancelled = task is not None and task.cancelling() > 0
         if isinstance(error, Refused):
-            self.system.undelivered(self.actor.address, envelope, error.with_traceback(None))
+            self._give_back(envelope, error.with_traceback(None))
         elif isinstance(error, Exception | asyncio.CancelledError) and not cancelled:
             envelope.refuse(Crashed(effect="unknown"))
             self.actor.stop(self.system.crashed(self, envelope.message, error))
@@ -150,14 +150,19 @@ class Cell:
     async def _end(self, why: Refused) -> None:
         """Each step is taken whatever becomes of the others: an address must never stay taken."""
         self.ended = True
-        for envelope in self.mailbox.close(why):
-            self.system.undelivered(self.actor.address, envelope, why)
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.system.gone, self)
             stack.callback(self.done.set_result, None)
             stack.push_async_callback(self.system.placement.release, self.actor.address)
             stack.push_async_callback(self.actor.stopped)
             stack.push_async_callback(self.actor.children.end, 0)
+            for envelope in reversed(self.mailbox.close(why)):  # so that the first comes first
+                stack.callback(self._give_back, envelope, why)
+
+    def _give_back(self, envelope: Envelope, why: Refused) -> None:
+        """What others sent may be sent on to where the address lives; what is this activation's own ends with it."""
+        pass_on = _refuse if envelope.own else self.system.undelivered
+        pass_on(self.actor.address, envelope, why)
 
 
 class System:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from actors.runtime.actor import ChildEnded
-from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
+from actors.runtime.envelope import Envelope, NotHere, Overloaded, Refused, TimedOut, Unavailable
 from actors.runtime.system import Limits
 from tests.runtime.busy import Bad, Busy, asking, crash, make, now
 from tests.runtime.memory import MemoryPlacement, Node
@@ -63,6 +63,30 @@ class TestWaking:
                     await node.ask("hello")
                 assert refused.value.retry_after_ms == 7
                 assert node.made[0].heard == []
+
+        run_virtually(main())
+
+    def test_what_an_activation_told_itself_is_not_sent_on_with_what_others_asked(self) -> None:
+        """It has lost its address while its child ended: another activation, perhaps on another node, knows no such child."""
+
+        async def main() -> None:
+            node, sent_on = Node(make()), list[object]()
+
+            def undelivered(_: str, envelope: Envelope, why: Refused) -> None:
+                sent_on.append(envelope.message)
+                envelope.refuse(why)
+
+            node.system.undelivered = undelivered
+            async with node.system:
+                await node.ask(("child", 0.5))
+                busy, waiting = await asking(node, 1.0), await asking(node, "waiting")
+                await asyncio.sleep(0.1)
+                node.system.lost("a")
+                assert await busy == 1.0
+                with pytest.raises(NotHere):
+                    await waiting
+                assert sent_on == ["waiting"]
+                assert not node.reports.seen
 
         run_virtually(main())
 

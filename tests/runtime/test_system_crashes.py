@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.envelope import Crashed, Poisoned
+from actors.runtime.envelope import Crashed, Envelope, NotHere, Poisoned, Refused
 from actors.runtime.system import Limits
 from tests.runtime.busy import Bad, Busy, asking, crash, make, now
 from tests.runtime.memory import Node
@@ -131,6 +131,28 @@ class TestCrashes:
                 assert node.placement.steps == ["claim a", "release a"]
                 assert node.reports.names == ["system.task"]
                 assert await node.ask("hello") == "hello"
+
+        run_virtually(main())
+
+    def test_what_waited_and_cannot_be_sent_on_keeps_no_address(self) -> None:
+        async def main() -> None:
+            def undelivered(_: str, envelope: Envelope, why: Refused) -> None:
+                envelope.refuse(why)
+                raise KeyError("a bug")
+
+            node = Node(make())
+            node.system.undelivered = undelivered
+            async with node.system:
+                busy = await asking(node, 1.0)
+                waiting = [await asking(node, number) for number in range(2)]
+                await asyncio.sleep(0.1)
+                node.system.lost("a")
+                assert await busy == 1.0
+                told = await asyncio.gather(*waiting, return_exceptions=True)
+                assert [type(one) for one in told] == [NotHere, NotHere]
+                assert await node.ask("hello") == "hello"
+                assert node.reports.names == ["system.task"]
+                assert node.placement.steps == ["claim a", "release a", "claim a"]
 
         run_virtually(main())
 
