@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -64,8 +64,7 @@ GC_THRESHOLDS = (100_000, 50, 100)
 RECOVERIES = frozenset({"store.recovered", "redis.reachable", "mesh.reachable", "placement.swept"})
 """Reports of what is well again."""
 
-SAY = partial(print, flush=True)
-"""To whoever started the server."""
+SAY = partial(print, flush=True)  # to whoever started the server
 
 log = structlog.get_logger("server")
 
@@ -142,7 +141,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
 
 
 def open_doors(
-    settings: Settings, storage: Storage, inside: Inside, slot: Slot | None = None
+    settings: Settings, storage: Storage, inside: Inside, errors: Mapping[str, int], slot: Slot | None = None
 ) -> AbstractAsyncContextManager[Open]:
     """REST and sockets on one port. Raises SettingsError."""
     behind = Behind(
@@ -168,13 +167,14 @@ def open_doors(
         details={"models": inside.models.states},
         report=report,
         say=SAY,
+        errors=errors,
         slot=slot,
         neighbours_key=storage.secrets.digest(b"neighbours"),
     )
     return doors(settings, behind)
 
 
-async def run(settings: Settings, slot: Slot | None) -> None:
+async def run(settings: Settings, slot: Slot | None, errors: Mapping[str, int]) -> None:
     """A node from its first connection to its last."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -182,7 +182,7 @@ async def run(settings: Settings, slot: Slot | None) -> None:
     async with (
         open_storage(settings, slot.node if slot else None) as storage,
         run_inside(settings, storage) as inside,
-        open_doors(settings, storage, inside, slot) as doors_open,
+        open_doors(settings, storage, inside, errors, slot) as doors_open,
     ):
         _calm_the_collector()
         SAY(f"ready {settings.url}")
@@ -282,10 +282,10 @@ def main() -> int:
     try:
         nodes, slot = read_arguments(sys.argv[1:])
         settings = read_settings()
-        configure_logs(settings, node=slot.node if slot else None)
+        errors = configure_logs(settings, node=slot.node if slot else None)
         if slot is not None:
             tie(slot, settings.drain_seconds + OVERSTAY)
-        uvloop.run(run(settings, slot) if nodes == 1 else supervise(_plan(settings, nodes)))
+        uvloop.run(run(settings, slot, errors) if nodes == 1 else supervise(_plan(settings, nodes)))
     except (SettingsError, ArgumentError, NotStartedError, NotAReplicaSet, TooNew, OSError) as problem:
         print(f"can't start: {problem or type(problem).__name__}", file=sys.stderr)
         return 1

@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import warnings
+from collections import Counter
 from collections.abc import MutableMapping
 from types import TracebackType
 from typing import Any, TextIO
@@ -16,18 +17,21 @@ from config.settings import Settings
 
 Entry = MutableMapping[str, Any]
 FOREIGN_LEVEL = logging.WARNING  # below it libraries log what people wrote: requests, documents, packets
+ERRORS = frozenset({"error", "critical"})
 OWN_HANDLERS = ("socketio.server", "engineio.server", "socketio.client", "engineio.client", "aiohttp.access")
 
 log = structlog.get_logger()
 
 
-def configure_logs(settings: Settings, stream: TextIO | None = None, *, node: str | None = None) -> None:
+def configure_logs(settings: Settings, stream: TextIO | None = None, *, node: str | None = None) -> Counter[str]:
     """Everything goes to `stream` (standard error unless given): standard output is for what the program answers.
 
-    Of several nodes that write to the same stream each line says whose it is.
+    Of several nodes that write to the same stream each line says whose it is. Answers how many errors were logged from
+    now on, by their event.
     """
     target = sys.stderr if stream is None else stream
-    chain = [*_whose(node), *_chain(settings, target)]
+    errors: Counter[str] = Counter()
+    chain = [_counting(errors), *_whose(node), *_chain(settings, target)]
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *chain],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
@@ -37,6 +41,18 @@ def configure_logs(settings: Settings, stream: TextIO | None = None, *, node: st
     _route_foreign(chain, target)
     sys.excepthook = _log_crash
     threading.excepthook = _log_thread_crash
+    return errors
+
+
+def _counting(errors: Counter[str]) -> Any:
+    """Our own events are words of the code, and few; what libraries say is one."""
+
+    def counting(_logger: Any, _method: str, entry: Entry) -> Entry:
+        if entry["level"] in ERRORS:
+            errors["library" if "library" in entry else entry["event"]] += 1
+        return entry
+
+    return counting
 
 
 def _whose(node: str | None) -> list[Any]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class Node:
     storage: Storage
     inside: Inside
     http: aiohttp.ClientSession
+    errors: Counter[str]
 
     async def metrics(self) -> dict[str, float]:
         """Every sample by its name and labels, as a scrape reads them."""
@@ -60,13 +62,14 @@ async def node(mongo: ReplicaSet, database: str, valkey: Valkey, directory: Path
             data=directory,
             port=port,
         )
+        errors: Counter[str] = Counter()
         async with (
             open_storage(settings) as storage,
             run_inside(settings, storage) as inside,
-            open_doors(settings, storage, inside),
+            open_doors(settings, storage, inside, errors),
             aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http,
         ):
-            yield Node(storage, inside, http)
+            yield Node(storage, inside, http, errors)
 
 
 @pytest.fixture(autouse=True)
@@ -86,11 +89,17 @@ async def test_metrics_say_how_much_is_awake_and_how_much_waits(
         try:
             for _ in range(3):
                 ours.inside.directory.session("bo").tell(Wake())
+            ours.errors["redis.unreachable"] += 1
+            async with ours.http.get("/readyz") as response:
+                assert response.status == 503
             asleep = await ours.metrics()
         finally:
             valkey.thaw()
     assert (rested["actors_awake"], rested["messages_waiting"]) == (1, 0)
     assert (asleep["actors_awake"], asleep["messages_waiting"]) == (2, 3)
+    assert (asleep['part_down{where="redis"}'], asleep['part_down{where="mongo"}']) == (1, 0)
+    assert asleep['log_errors_total{event="redis.unreachable"}'] == 1
+    assert not any(name.startswith("log_errors") for name in rested)
     assert {'writes_waiting{where="event_log 0"}', 'writes_waiting{where="goals"}'} <= rested.keys()
 
 

@@ -4,11 +4,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, Protocol
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from actors.directory import Directory
 from actors.ports import Accounts, ApiKeys, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs, Roles
@@ -28,7 +29,7 @@ from transport.proving import Proving
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
-from transport.rest.gauges import Reading, show
+from transport.rest.gauges import Reading, Tally, show
 from transport.rest.readiness import Check, Detail, Readiness
 from transport.roles import Granting
 from transport.service_keys import ServiceKeys
@@ -86,8 +87,8 @@ class Wanted(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behind:
     """What the doors lead to. `signing_keys` reads the keys as they are now, `common_words` are no pass words,
-    `say` tells whoever started the server. `waiting` counts messages in mailboxes. `slot` is this process's among those behind the same port, who trust each
-    other by their key.
+    `say` tells whoever started the server. `waiting` counts messages in mailboxes, `errors` what was logged of them, by
+    event. `slot` is this process's among those behind the same port, who trust each other by their key.
     """
 
     sessions: Directory
@@ -112,6 +113,7 @@ class Behind:
     waiting: Callable[[], int]
     report: Report
     say: Callable[[str], None]
+    errors: Mapping[str, int] = field(default_factory=dict)
     slot: Slot | None = None
     neighbours_key: bytes = field(default=b"", repr=False)
 
@@ -134,9 +136,8 @@ class Open:
 @asynccontextmanager
 async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
     """What is entered last is closed first."""
-    registry = CollectorRegistry()
     load = Load(behind.waiting, most_lag=wanted.shed_lag_seconds, most_waiting=wanted.shed_waiting)
-    show(registry, (*behind.readings, Reading("loop_lag_seconds", "How late the loop comes", lambda: load.lag)))
+    registry = _registry(behind, load)
     async with (
         owned(load.watch(), "load.watch", behind.report),
         _mail(wanted, behind) as (mailing, mail_checks),
@@ -145,6 +146,8 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
         Gateway(replace(_socket_doors(wanted, behind, signin, registry), neighbours=neighbours, load=load)) as gateway,
     ):
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
+        down = "1: it did not answer when it was last asked"
+        show(registry, [Reading("part_down", down, partial(readiness.is_down, part), part) for part in readiness.parts])
         await _welcome(signin, behind.say)
         application = app(replace(_rest_doors(wanted, behind, signin, readiness, registry), load=load))
         gateway.mount(application)
@@ -153,6 +156,15 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
             listening(application, wanted.host, wanted.port, tls=tls, slot=behind.slot) as leave,
         ):
             yield Open(gateway, readiness, None if behind.slot is None else leave)
+
+
+def _registry(behind: Behind, load: Load) -> CollectorRegistry:
+    """What the process, the inside and its log say of themselves; each door adds its own."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(Tally("log_errors", "Errors and worse that were logged", "event", behind.errors))
+    show(registry, (*behind.readings, Reading("loop_lag_seconds", "How late the loop comes", lambda: load.lag)))
+    return registry
 
 
 @asynccontextmanager

@@ -198,3 +198,16 @@ def test_on_demand_exceptions_tell_their_message_still_masked_by_value() -> None
     logging.root.handlers[:] = handlers
     structlog.reset_defaults()
     assert "ValueError: no row for [masked]" in stream.getvalue()
+
+
+def test_errors_are_counted_by_their_event_and_those_of_libraries_together() -> None:
+    handlers = logging.root.handlers[:]
+    errors = configure_logs(Settings(_env_file=None), io.StringIO())  # type: ignore[call-arg]  # as above
+    structlog.get_logger().error("log.gap", address="somebody's")
+    structlog.get_logger().critical("log.gap")
+    structlog.get_logger().warning("mail.not_now")
+    logging.getLogger("somebody").error("%s", CANARY)
+    logging.getLogger("else").error("what nobody could list beforehand")
+    logging.root.handlers[:] = handlers
+    structlog.reset_defaults()
+    assert errors == {"log.gap": 2, "library": 2}

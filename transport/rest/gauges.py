@@ -1,9 +1,12 @@
 """Numbers of the inside for `/metrics`, read when somebody asks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -23,3 +26,19 @@ def show(registry: CollectorRegistry, readings: Sequence[Reading]) -> None:
             gauges[one.name] = Gauge(one.name, one.meaning, ["where"] if one.where else [], registry=registry)
         gauge = gauges[one.name]
         (gauge.labels(one.where) if one.where else gauge).set_function(one.read)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally(Collector):
+    """What grows elsewhere, counted by `label`; there is no series before the first. Registries hash their collectors."""
+
+    name: str
+    meaning: str
+    label: str
+    counts: Mapping[str, int]
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self.name, self.meaning, labels=[self.label])
+        for label, count in list(self.counts.items()):
+            family.add_metric([label], count)
+        yield family

@@ -58,6 +58,15 @@ class Readiness:
         self._asked_at: float | None = None
         self._asking = asyncio.Lock()
 
+    @property
+    def parts(self) -> list[str]:
+        """Those that are configured."""
+        return [name for name, check in self._checks.items() if check is not None]
+
+    def is_down(self, part: str) -> bool:
+        """Whether it did not answer when it was last asked."""
+        return part in self._parts and self._parts[part].state == "down"
+
     async def report(self) -> Report:
         """How everything stands now, or stood less than `fresh` seconds ago."""
         async with self._asking:
