@@ -1,6 +1,7 @@
 """The composition root: what it joins works together, and the node says of itself how much waits."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -25,6 +26,7 @@ from storage.opened import Storage
 from storage.redis.membership import node_key
 from storage.redis.placement import place_key
 from tests.conftest import StartValkey
+from tests.deploy.alerts import ASKED
 from tests.transport.sockets.devices import eventually
 
 ANN = {"email": "ann@example.org", "password": "a long sentence is best", "name": "Ann"}
@@ -43,6 +45,11 @@ class Node:
             lines = (await response.text()).splitlines()
         samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
         return {name: float(value) for name, _, value in samples}
+
+    async def shown(self) -> set[str]:
+        """The names of all metrics, whether or not they have a sample yet."""
+        async with self.http.get("/metrics") as response:
+            return set(re.findall(r"^# TYPE (\S+) ", await response.text(), re.MULTILINE))
 
     async def sign_up(self) -> dict[str, str]:
         async with self.http.post("/v1/auth/register", json=ANN) as response:
@@ -84,7 +91,7 @@ async def test_metrics_say_how_much_is_awake_and_how_much_waits(
     valkey = await start_valkey()
     async with node(mongo, database, valkey, tmp_path) as ours:
         await ours.sign_up()
-        rested = await ours.metrics()
+        rested, shown = await ours.metrics(), await ours.shown()
         valkey.freeze()  # who wakes now waits for its place, and its messages with it
         try:
             for _ in range(3):
@@ -100,6 +107,8 @@ async def test_metrics_say_how_much_is_awake_and_how_much_waits(
     assert (asleep['part_down{where="redis"}'], asleep['part_down{where="mongo"}']) == (1, 0)
     assert asleep['log_errors_total{event="redis.unreachable"}'] == 1
     assert not any(name.startswith("log_errors") for name in rested)
+    of_models = {"model_breaker"}  # there is none here
+    assert {name.removesuffix("_bucket") for name in ASKED} - of_models <= shown, "alerts ask for them"
     assert {'writes_waiting{where="event_log 0"}', 'writes_waiting{where="goals"}'} <= rested.keys()
 
 

@@ -38,6 +38,16 @@ def events() -> set[str]:
     }
 
 
+def nameless() -> list[str]:
+    """Where something is logged as an error, or reported, under a name that can't be read from the code."""
+    return [
+        f"{path.name}:{call.lineno}"
+        for path, tree in TREES.items()
+        for call in _calls(tree)
+        if _logs(call) and call.args and not [*_texts(call.args[0])] and call not in _handing_on(tree)
+    ]
+
+
 def metrics() -> set[str]:
     """Names of metrics, as they are written where they are made."""
     made = (call for tree in TREES.values() for call in _calls(tree) if _called(call) in METRICS and call.args)
@@ -75,6 +85,10 @@ def _hands_on(function: Function) -> str | None:
         call.args[0].id for call in _calls(function) if _logs(call) and call.args and isinstance(call.args[0], ast.Name)
     }
     return names[0] if names and names[0] in logged else None
+
+
+def _handing_on(tree: ast.AST) -> list[ast.Call]:
+    return [call for function in _functions(tree) if _hands_on(function) for call in _calls(function)]
 
 
 def _texts(word: ast.expr) -> Iterator[str]:
