@@ -18,6 +18,10 @@ StartValkey = Callable[[], Awaitable[Valkey]]
 StartReplicaSet = Callable[..., Awaitable[ReplicaSet]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nodes", type=int, default=1, help="behind the port of each server that flow tests run against")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReplicaSet]:
     """The session's MongoDB: `.url`, `.admin_url`. Never kill it; take a database name from `database`."""

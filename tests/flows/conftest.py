@@ -28,25 +28,28 @@ class Running:
 
 
 @asynccontextmanager
-async def _running(mongo: ReplicaSet, valkey: Valkey, directory: Path, **more: str) -> AsyncIterator[Running]:
+async def _running(
+    mongo: ReplicaSet, valkey: Valkey, directory: Path, count: int = 1, /, **more: str
+) -> AsyncIterator[Running]:
     database = f"flow_{uuid.uuid4().hex[:12]}"
     async with scripted_model(otherwise=asked()) as model:
         settings = {"LIFEBUDDY_MONGO_DATABASE": database, "OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "scripted"}
-        async with node(directory, mongo.url, valkey.url, **settings, **more) as server:
+        async with node(directory, mongo.url, valkey.url, count, **settings, **more) as server:
             yield Running(server, model, mongo, valkey, database, directory)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(
-    mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
+    mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
 ) -> AsyncIterator[Running]:
-    """A node without limits to speak of, that waits seconds for its model, not minutes."""
+    """A node without limits to speak of, or as many as asked for, that waits seconds for its model, not minutes."""
     impatient = {
         "LIFEBUDDY_MODEL_FIRST_TOKEN_SECONDS": "2",
         "LIFEBUDDY_MODEL_BETWEEN_TOKENS_SECONDS": "2",
         "LIFEBUDDY_MODEL_WHOLE_SECONDS": "20",
     }
-    async with _running(mongo, valkey_session, tmp_path_factory.mktemp("node"), **impatient) as running:
+    directory, count = tmp_path_factory.mktemp("node"), pytestconfig.getoption("nodes")
+    async with _running(mongo, valkey_session, directory, count, **impatient) as running:
         yield running
 
 

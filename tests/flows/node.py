@@ -11,20 +11,20 @@ from scripts.embedded.ports import held_port
 
 ROOT = Path(__file__).parents[2]
 SERVER = str(ROOT / "server.py")
-READY_WITHIN = 20.0
+READY_WITHIN = 40.0
 STOPS_WITHIN = 30.0
 
 
 class Node(Child):
-    """`url` once it is ready; `output` is all it has written in all its lives."""
+    """`url` once it is ready; `output` is all it has written in all its lives. Of several behind the port, it is their supervisor."""
 
-    def __init__(self, directory: Path, port: int, variables: Mapping[str, str], program: str) -> None:
+    def __init__(self, directory: Path, port: int, variables: Mapping[str, str], *argv: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._file = directory / "node.log"
         self._past = ""
         super().__init__(
             "node",
-            [sys.executable, program],
+            [sys.executable, *argv],
             self._file,
             {**without_settings(), "LIFEBUDDY_PORT": str(port), "LIFEBUDDY_DATA": str(directory), **variables},
         )
@@ -49,9 +49,12 @@ class Node(Child):
 
 @asynccontextmanager
 async def node(
-    directory: Path, mongo_url: str, redis_url: str, *, program: str = SERVER, **more: str
+    directory: Path, mongo_url: str, redis_url: str, count: int = 1, /, *, program: str = SERVER, **more: str
 ) -> AsyncIterator[Node]:
-    """A ready node on a port of its own; stopped gently at the end. `program` runs the server as it is run for a test."""
+    """A ready node on a port of its own, or so many behind it; stopped gently at the end.
+
+    `program` runs the server as it is run for a test.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with held_port() as port:
         variables = {
@@ -64,9 +67,9 @@ async def node(
             "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "2",
             "LIFEBUDDY_MEMBERSHIP_REFRESH_SECONDS": "0.5",
         }
-        process = Node(directory, port, variables | more, program)
-        await process.start_ready()
+        process = Node(directory, port, variables | more, program, *(("--nodes", str(count)) if count > 1 else ()))
         try:
+            await process.start_ready()
             yield process
         finally:
             if process.alive:

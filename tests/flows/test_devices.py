@@ -6,8 +6,9 @@ import uuid
 import pytest
 
 from tests.flows.app import PASSWORD, App, second_device, signed_up
-from tests.flows.browser import JS, browser
+from tests.flows.browser import JS
 from tests.flows.conftest import Running
+from tests.flows.stock import share_one_conversation
 
 pytestmark = [
     pytest.mark.slow,
@@ -18,23 +19,7 @@ pytestmark = [
 
 
 async def test_two_stock_clients_share_one_live_conversation(running: Running) -> None:
-    url, email = running.node.url, f"{uuid.uuid4().hex}@example.org"
-    async with browser("first_device.mjs", url, email, PASSWORD) as first:
-        await first.first("session.ready")
-        async with browser("second_device.mjs", url, email, PASSWORD) as second:
-            await second.first("session.ready")
-            ack = await first.send("chat.send", {"cid": str(uuid.uuid4()), "text": "slow: good morning"})
-            assert ack["ok"], ack
-            seen = [await device.message(ack["reply_id"]) for device in (first, second)]
-            assert seen[0] == seen[1]
-            assert seen[0]["data"]["text"].endswith("good morning")
-            said = ["".join(s["data"]["text"] for s in device.all("signal")) for device in (first, second)]
-            assert said[0] == said[1] == seen[0]["data"]["text"]
-            assert len(first.all("signal")) > 2, "it did not stream"
-            shared = [event["seq"] for event in second.all("event")]
-            assert shared == [event["seq"] for event in first.all("event")][-len(shared) :]
-        transports = [one["data"]["transport"] for one in first.saw if one["saw"] in {"connect", "upgrade"}]
-        assert transports[-1] == "websocket", "polling never became a WebSocket"
+    await share_one_conversation(running.node.url)
 
 
 async def test_what_is_read_on_one_device_is_read_on_all(running: Running) -> None:

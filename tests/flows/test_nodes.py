@@ -16,10 +16,11 @@ from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.ports import held_port
 from scripts.embedded.valkey import Valkey
 from scripts.rolling import BACK_WITHIN, Nodes, roll
-from tests.flows.app import PASSWORD
-from tests.flows.browser import JS, browser
+from tests.flows.browser import JS
+from tests.flows.stock import share_one_conversation
+from tests.scripted_model import asked, scripted_model
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]  # processes start, six of them
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]  # processes start, seven of them
 
 STARTED = '"supervisor.node_started"'
 
@@ -39,7 +40,7 @@ async def living(valkey: Valkey) -> set[str]:
 async def server(
     mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Nodes]:
-    """Two nodes, for all tests of this module; the last of them ends it."""
+    """Three nodes, for all tests of this module; the last of them ends it."""
     directory = tmp_path_factory.mktemp("nodes")
     variables = {
         "LIFEBUDDY_MONGO_URL": mongo.url,
@@ -47,15 +48,17 @@ async def server(
         "LIFEBUDDY_MONGO_DATABASE": f"flow_{uuid.uuid4().hex[:12]}",
         "LIFEBUDDY_MEMBERSHIP_TTL_SECONDS": "60",
         "LIFEBUDDY_SHED_LAG_SECONDS": "5",
+        "OPENAI_API_KEY": "scripted",
     }
-    with held_port() as port:
-        running = Nodes(directory, port, 2, variables)
-        running.start()
-        try:
-            await running.said("ready http", 1, 30.0)
-            yield running
-        finally:
-            await running.stop(20.0)
+    async with scripted_model(otherwise=asked()) as model:
+        with held_port() as port:
+            running = Nodes(directory, port, 3, variables | {"OPENAI_BASE_URL": model.url})
+            running.start()
+            try:
+                await running.said("ready http", 1, 60.0)
+                yield running
+            finally:
+                await running.stop(20.0)
 
 
 @pytest.mark.skipif(not (JS / "node_modules").exists(), reason="scripts/test installs the JavaScript clients")
@@ -63,42 +66,20 @@ async def test_stock_devices_of_one_user_on_different_nodes_see_the_same_live(se
     apart = 0
     async with asyncio.timeout(90):
         while apart < 2:
-            apart += await shared_by_two_devices(server.url)
-
-
-async def shared_by_two_devices(url: str) -> bool:
-    """A user's two devices, in their default configuration, see the same; whether they are on different nodes."""
-    email = f"{uuid.uuid4().hex}@example.org"
-    async with browser("first_device.mjs", url, email, PASSWORD) as first:
-        one = await first.first("session.ready")
-        async with browser("second_device.mjs", url, email, PASSWORD) as second:
-            other = await second.first("session.ready")
-            said = await first.send("chat.send", {"cid": str(uuid.uuid4()), "text": "good morning"})
-            made = await second.send("goal.create", {"cid": str(uuid.uuid4()), "title": "run"})
-            assert (said["ok"], made["ok"]) == (True, True)
-            replies = [await device.message(said["reply_id"]) for device in (first, second)]
-            assert replies[0] == replies[1]
-            for device in (first, second):
-                await device.until(lambda line: line["saw"] == "event" and line["data"]["seq"] >= made["seq"])
-            shared = [event["seq"] for event in second.all("event")]
-            assert shared == list(range(shared[0], shared[-1] + 1))
-            assert shared == [event["seq"] for event in first.all("event") if shared[0] <= event["seq"] <= shared[-1]]
-        transports = [line["data"]["transport"] for line in first.saw if line["saw"] in {"connect", "upgrade"}]
-        assert transports[-1] == "websocket"
-    return bool(one["node"] != other["node"])
+            apart += await share_one_conversation(server.url)
 
 
 async def test_a_killed_node_is_out_of_the_fleet_at_once_and_a_rolling_restart_loses_nothing(
     server: Nodes, valkey_session: Valkey
 ) -> None:
-    first, second = started(server)
-    assert {first["node"], second["node"]} <= await living(valkey_session)
+    first, *others = started(server)
+    assert {first["node"], *(other["node"] for other in others)} <= await living(valkey_session)
     os.kill(first["pid"], signal.SIGKILL)
-    await server.said(STARTED, 3, 20.0)
-    assert started(server)[2]["slot"] == first["slot"]
+    await server.said(STARTED, 4, 20.0)
+    assert started(server)[3]["slot"] == first["slot"]
     assert first["node"] not in await living(valkey_session)
     outcome = await roll(server, people=5, rounds=1)
-    renewed = {line["node"] for line in started(server)[3:]}
+    renewed = {line["node"] for line in started(server)[4:]}
     assert renewed <= await living(valkey_session)
     assert await server.stop(20.0)
     assert not {line["node"] for line in started(server)} & await living(valkey_session)
