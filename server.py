@@ -41,7 +41,7 @@ from storage.opened import Storage, opened
 from storage.redis.membership import bury
 from storage.where import where as read_where
 from transport.draining import Stage, drain
-from transport.fleet import join
+from transport.fleet import join, leave
 from transport.mesh.redis import RedisMesh
 from transport.mesh.redis import mesh as meshed
 from transport.opened import Behind, Open
@@ -197,7 +197,7 @@ def _stages(storage: Storage, inside: Inside, doors_open: Open) -> Sequence[Stag
     lanes, gateway, placement = storage.lanes, doors_open.gateway, storage.placement
     closing = partial(gateway.close_all, "draining", over=SOCKETS_SECONDS)
     return (
-        Stage("lease", 2.0, storage.membership.drain),
+        Stage("lease", 2.0, partial(leave, storage.membership, inside.directory, inside.outbox)),
         Stage("doors", 1.0, doors_open.let_nobody_in),
         Stage("actors", CHILDREN_SECONDS + 2.0, partial(inside.system.drain, CHILDREN_SECONDS)),
         Stage("writes", 5.0, partial(at_rest, lanes), lambda: [lane.name for lane in lanes if not lane.at_rest]),

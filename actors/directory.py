@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -34,6 +34,7 @@ class Directory:
         self._mesh = mesh
         self._node_of: OrderedDict[str, str] = OrderedDict()
         self._addresses_of: dict[str, set[str]] = {}
+        self._successors: Sequence[str] = ()
 
     def session(self, user_id: str) -> Ref:
         """The session actor of a user, wherever it lives; it wakes with the first message."""
@@ -42,7 +43,7 @@ class Directory:
 
     def deliver(self, address: str, envelope: Envelope) -> None:
         """To wherever the address was last known to live. Raises Overloaded, Unavailable."""
-        node = self._node_of.get(address)
+        node = self._node_of.get(address) or self._successor(address, envelope)
         if node is None or self._mesh is None:
             self._system.deliver(address, envelope)
         else:
@@ -75,6 +76,10 @@ class Directory:
         except Refused as refusal:
             envelope.refuse(refusal)
 
+    def leave_to(self, nodes: Sequence[str]) -> None:
+        """The node drains: who asks for what is not awake here, or no longer, is sent to these."""
+        self._successors = nodes
+
     async def watch(self, whereabouts: Whereabouts, every: float) -> None:
         """For ever, forget the nodes that are gone; `on_moved` is told which addresses were known to live there."""
         while True:
@@ -94,6 +99,17 @@ class Directory:
         if self._mesh is not None:
             self._mesh.forget(node)
         self.on_moved(addresses)
+
+    def _successor(self, address: str, envelope: Envelope) -> str | None:
+        """Where a draining node has an address wake that somebody waits for; turned away there, the next one is asked."""
+        if not self._successors or envelope.reply is None or address in self._system:
+            return None
+        attempt = envelope.hops // 2  # there, and back
+        node = self._successors[(hash(address) + attempt) % len(self._successors)]
+        envelope.hops += 1  # it is woken there
+        self._remember(address, node)
+        self.on_moved([address])
+        return node
 
     def _remember(self, address: str, node: str) -> None:
         self._node_of[address] = node

@@ -56,6 +56,7 @@ class Person:
         self.io.on("session.ready", self._ready)
         self.io.on("event", self._event)
         self.io.on("disconnect", self._lost)
+        self._gone = asyncio.Event()
 
     async def come(self, http: aiohttp.ClientSession) -> None:
         """Registers and connects; a node that does not hold the session yet is not the last one tried."""
@@ -84,11 +85,16 @@ class Person:
                 self.refusals[code] = self.refusals.get(code, 0) + 1
                 await asyncio.sleep(TRY_AGAIN)
 
-    async def ask(self, name: str, body: dict[str, Any], patience: float = ANSWER) -> dict[str, Any]:
-        try:
-            return dict(await self.io.call(name, body, timeout=patience))
-        except (socketio.exceptions.SocketIOError, OSError):
-            return {"ok": False, "error": {"code": "away"}}
+    async def ask(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Its ack; nobody waits for one of a connection that is gone."""
+        call = asyncio.create_task(self.io.call(name, body, timeout=ANSWER), name="call")
+        gone = asyncio.create_task(self._gone.wait(), name="gone")
+        await asyncio.wait({call, gone}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (call, gone):
+            task.cancel()
+        with suppress(socketio.exceptions.SocketIOError, OSError, asyncio.CancelledError):
+            return dict(await call)
+        return {"ok": False, "error": {"code": "away"}}
 
     async def problems(self) -> list[str]:
         """What of all that was acknowledged is not in the log once, at its place; and whether the log and the device have gaps."""
@@ -117,6 +123,7 @@ class Person:
         return {"token": self.tokens["access_token"], "device_id": "phone", **since}
 
     async def _ready(self, _: Any) -> None:
+        self._gone.clear()
         if self.lost_at is not None:
             self.away.append(time.monotonic() - self.lost_at)
             self.lost_at = None
@@ -125,6 +132,7 @@ class Person:
         self.seen.append(event["seq"])
 
     async def _lost(self, _: Any) -> None:
+        self._gone.set()
         self.lost_at = self.lost_at or time.monotonic()
 
 

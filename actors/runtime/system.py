@@ -74,9 +74,12 @@ class Cell:
             await self._end(actor.stopping or why)
 
     async def let_go(self, patience: float) -> list[str]:
-        """Give the children their time, let the actor hear of their ends, then end it; names who overstayed."""
+        """Give the children their time, let the actor hear of their ends, then end it; names who overstayed.
+
+        It serves on meanwhile. What waits at its end is sent on.
+        """
         late = await self.actor.children.end(patience)
-        self.retire(Unavailable(retry_after_ms=1000))
+        self.retire(NotHere())
         return [f"{self.actor.address}/{name}" for name in late]
 
     def retire(self, why: Refused | None = None) -> None:
@@ -89,12 +92,11 @@ class Cell:
         if self.before is not None:
             await asyncio.wait([self.before.done])
             self.before = None
-        delay = self.system.backoff(self.actor.address)
-        if delay > 0:
+        if (delay := self.system.backoff(self.actor.address)) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self.system.draining.wait()
-                    raise Unavailable(retry_after_ms=1000)
+                    raise NotHere
 
     async def _serve(self) -> None:
         mailbox, actor, system = self.mailbox, self.actor, self.system
@@ -150,19 +152,23 @@ class Cell:
     async def _end(self, why: Refused) -> None:
         """Each step is taken whatever becomes of the others: an address must never stay taken."""
         self.ended = True
-        async with contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as last, contextlib.AsyncExitStack() as stack:
             stack.callback(self.system.gone, self)
             stack.callback(self.done.set_result, None)
             stack.push_async_callback(self.system.placement.release, self.actor.address)
             stack.push_async_callback(self.actor.stopped)
             stack.push_async_callback(self.actor.children.end, 0)
+            # At a node that drains, who waits is sent on once the address is free: before, nobody else can have it.
+            (last if self.system.draining.is_set() else stack).callback(self._turn_away, why)
+
+    def _turn_away(self, why: Refused) -> None:
+        with contextlib.ExitStack() as stack:
             for envelope in reversed(self.mailbox.close(why)):  # so that the first comes first
                 stack.callback(self._give_back, envelope, why)
 
     def _give_back(self, envelope: Envelope, why: Refused) -> None:
         """What others sent may be sent on to where the address lives; what is this activation's own ends with it."""
-        pass_on = _refuse if envelope.own else self.system.undelivered
-        pass_on(self.actor.address, envelope, why)
+        (_refuse if envelope.own else self.system.undelivered)(self.actor.address, envelope, why)
 
 
 class System:
@@ -196,8 +202,9 @@ class System:
         return len(self._cells)
 
     def __contains__(self, address: str) -> bool:
+        """Whether a message is taken without waking anybody."""
         cell = self._cells.get(address)
-        return cell is not None and not cell.ended
+        return cell is not None and (not cell.ended or self.draining.is_set())
 
     @property
     def waiting(self) -> int:
@@ -209,11 +216,9 @@ class System:
         return Ref(address, partial(self.deliver, address))
 
     def deliver(self, address: str, envelope: Envelope) -> None:
-        """Into the mailbox of the address, waking it. Raises Overloaded or Unavailable."""
-        if self.draining.is_set():
-            raise Unavailable(retry_after_ms=1000)
+        """Into the mailbox of the address, waking it. Raises Overloaded, and NotHere once nobody is woken any more."""
         cell = self._cells.get(address)
-        if cell is None or cell.ended:
+        if cell is None or address not in self:
             cell = self._wake(address, cell)
         cell.mailbox.put(envelope)
 
@@ -223,9 +228,9 @@ class System:
             self._cells[address].retire(NotHere())
 
     async def drain(self, patience: float) -> list[str]:
-        """Take nothing new, let actors finish what they hold and children `patience` seconds; names who overstayed.
+        """Wake nobody, let actors finish what they hold and children `patience` seconds; names who overstayed.
 
-        Actors have what their children left of that time, at least a second; what still waits then is refused.
+        Actors have what their children left of that time, at least a second; what still waits then is sent on.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
@@ -265,6 +270,8 @@ class System:
             del self._cells[address]
 
     def _wake(self, address: str, before: Cell | None) -> Cell:
+        if self.draining.is_set():
+            raise NotHere
         if before is None and len(self._cells) >= self.limits.awake:
             raise Overloaded(retry_after_ms=1000)
         cell = self._cells[address] = Cell(self, self._make(address), before)

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -22,6 +23,10 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 def since_boot() -> float:
     return time.clock_gettime(_CLOCK)
+
+
+NODES = "nodes"
+"""The set of all that have joined; who is dead stands there until somebody reads it."""
 
 
 def node_key(node: str) -> str:
@@ -89,6 +94,27 @@ class Membership:
         self.draining = True
         await self.refresh()
 
+    async def others(self) -> list[str]:
+        """Who else lives and does not drain; nobody, as far as is known, while Redis is out of reach."""
+        try:
+            async with asyncio.timeout(self._every):
+                states = await self._states()
+                dead = [node for node, state in states.items() if state is None]
+                if dead:
+                    await self._redis.srem(NODES, *dead)
+        except UNREACHABLE as problem:
+            self._report("membership.not_read", {"error": type(problem).__name__})
+            return []
+        return [node for node, state in states.items() if state == b"live" and node != self.node]
+
+    async def _states(self) -> dict[str, bytes | None]:
+        named: Any = await self._redis.smembers(NODES)  # bytes; redis-py says that they may be text
+        nodes = sorted(node.decode() for node in named)
+        pipeline = self._redis.pipeline(transaction=False)
+        for node in nodes:
+            pipeline.get(node_key(node))
+        return dict(zip(nodes, await pipeline.execute(), strict=True))
+
     async def run(self) -> None:
         """Refresh for ever; sooner while Redis is away."""
         while True:
@@ -100,7 +126,7 @@ class Membership:
         """Gone at once instead of after the lease; out of reach, it lapses by itself."""
         try:
             async with asyncio.timeout(self._every):
-                await self._redis.delete(node_key(self.node))
+                await _gone(self._redis, self.node)
         except UNREACHABLE as problem:
             self._report("membership.not_left", {"error": type(problem).__name__})
 
@@ -110,9 +136,10 @@ class Membership:
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.set(node_key(self.node), state, px=round(self.lease.ttl * 1000), get=True)
         pipeline.info("server")
+        pipeline.sadd(NODES, self.node)
         try:
             async with asyncio.timeout(self._every):
-                before, server = await pipeline.execute()
+                before, server, _ = await pipeline.execute()
         except UNREACHABLE as problem:
             self._reached(problem)
             return False
@@ -155,6 +182,13 @@ async def bury(url: str, node: str, report: Report) -> None:
     """The lease of a node that is known to be dead ends now; out of reach, it lapses by itself."""
     try:
         async with connected(url) as redis:
-            await redis.delete(node_key(node))
+            await _gone(redis, node)
     except UNREACHABLE as problem:
         report("membership.not_left", {"error": type(problem).__name__})
+
+
+async def _gone(redis: Redis, node: str) -> None:
+    pipeline = redis.pipeline(transaction=False)
+    pipeline.delete(node_key(node))
+    pipeline.srem(NODES, node)
+    await pipeline.execute()

@@ -59,9 +59,9 @@ class RedisPlacement:
         return self._sweeping or self._membership.lost.is_set()
 
     async def claim(self, address: str) -> None:
-        """Place the address here. Raises Unavailable: Redis away, this node draining, or NotHere."""
+        """Place the address here. Raises Unavailable while Redis is away, NotHere when another has it or is to."""
         if self._membership.draining:
-            raise Unavailable(retry_after_ms=1000)
+            raise NotHere
         await self._membership.ensure()
         holder = await self._place(address)
         if holder != self._membership.node:

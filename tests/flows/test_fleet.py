@@ -1,5 +1,7 @@
 """One user, several nodes: whoever is asked, the one session answers, and every device sees the same."""
 
+import asyncio
+import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,10 +11,10 @@ import pytest_asyncio
 
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
-from tests.flows.app import signed_up
+from tests.flows.app import App, signed_up
 from tests.flows.fleet import device, fleet, placed, texts, whole
 from tests.flows.node import Node
-from tests.scripted_model import echo, scripted_model
+from tests.scripted_model import asked, scripted_model
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]  # three nodes start first
 
@@ -27,7 +29,7 @@ class Running:
 async def three(
     mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
-    async with scripted_model(otherwise=echo()) as model:
+    async with scripted_model(otherwise=asked()) as model:
         settings = {
             "LIFEBUDDY_MONGO_DATABASE": "fleet",
             "OPENAI_BASE_URL": model.url,
@@ -80,3 +82,31 @@ async def test_refusals_and_repeats_are_the_same_from_another_node(three: Runnin
             assert events == await ann.whole_log()
         finally:
             await far.disconnect()
+
+
+async def test_a_draining_node_refuses_nobody(three: Running) -> None:
+    """While a reply holds it up, who is connected there is served: by a session that still works, or by another node's."""
+    _, two, third = three.nodes
+    async with signed_up(third.url) as busy, signed_up(third.url) as ann:
+        tablet = device(ann, two)
+        await tablet.connect()
+        sent = await busy.surely("chat.send", {"text": "slow: " + "a word " * 15})
+        stopping = asyncio.create_task(third.stop(30.0), name="stop")
+        await asyncio.sleep(0.5)
+        made = [await app.command("goal.create", {"cid": str(uuid.uuid4()), "title": "Run"}) for app in (busy, ann)]
+        assert all(ack["ok"] for ack in made), made
+        assert not stopping.done()
+        assert (await placed(three.valkey, busy.tokens["user_id"])) == node_of(busy)
+        assert (await placed(three.valkey, ann.tokens["user_id"])) != node_of(ann)
+        for app in (tablet, ann):
+            await app.until(lambda event: event["type"] == "goal.created", within=5.0)
+        assert await stopping, "it had to be killed"
+        assert ann.closings[-1]["code"] == "draining"
+        busy.url = two.url
+        assert (await busy.replied(sent["reply_id"]))["state"] == "complete"
+        assert "drain.overstayed" not in third.output
+        await tablet.disconnect()
+
+
+def node_of(app: App) -> str:
+    return str(app.ready["node"])

@@ -28,9 +28,13 @@ def _nobody(_node: str, _address: str, _name: str, _body: bytes) -> None:
 
 
 class LocalOutbox:
-    """Never waits: each connection has a bounded outbox of its own, and a slow one ends without delaying another."""
+    """Never waits: each connection has a bounded outbox of its own, and a slow one ends without delaying another.
+
+    `leaving`: the node drains. Devices here wake no session elsewhere only to be renewed: they go soon.
+    """
 
     def __init__(self, node: str = "", send: Send = _nobody) -> None:
+        self.leaving = False
         self._node = node
         self._send = send
         self._of: dict[str, dict[str, Connection]] = {}
@@ -95,7 +99,8 @@ class LocalOutbox:
             self._far.pop(address, None)
 
     def leave(self, address: str) -> None:
-        self.renew_soon([owner(address)])
+        if not self.leaving:
+            self.renew_soon([owner(address)])
         self._hint(self._far.pop(address, ()), address, MOVED, None)
 
     def _hint(self, nodes: Collection[str], address: str, name: str, body: object) -> None:

@@ -33,12 +33,17 @@ class Kept(Protocol):
 
 
 async def renew_for_ever(doors: SocketDoors) -> None:
-    """Every `renew` seconds, spread over half of them, tell each session which connections still are."""
+    """Every `renew` seconds, spread over half of them, tell each session which connections still are.
+
+    Until the node drains: what was renewed last outlasts that.
+    """
     while True:
         await asyncio.sleep(doors.limits.renew / 2)
         users = doors.outbox.users
         batches = [users[start : start + AT_ONCE] for start in range(0, len(users), AT_ONCE)]
         for batch in batches:
+            if doors.outbox.leaving:
+                return
             await asyncio.gather(*(renew(doors, user) for user in batch))
             await asyncio.sleep(doors.limits.renew / 2 / len(batches))
         if not batches:

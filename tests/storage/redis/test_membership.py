@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from scripts.embedded.valkey import Valkey
 from storage.redis.connect import connected
-from storage.redis.membership import Lease, member, node_key
+from storage.redis.membership import NODES, Lease, member, node_key
 from tests.conftest import StartValkey
 from tests.storage.redis.conftest import EVERY, TTL, Reports, node
 
@@ -48,6 +48,30 @@ async def test_a_draining_member_says_so_at_once(valkey: Valkey) -> None:
     async with node(valkey.url) as ours:
         await ours.membership.drain()
         assert await ours.redis.get(node_key(ours.membership.node)) == b"draining"
+
+
+async def test_whom_a_node_leaves_to_lives_and_does_not_drain(valkey: Valkey) -> None:
+    async with (
+        node(valkey.url) as ours,
+        node(valkey.url) as stays,
+        node(valkey.url) as drains,
+        node(valkey.url) as dead,
+    ):
+        await drains.membership.drain()
+        await ours.redis.delete(node_key(dead.membership.node))
+        assert await ours.membership.others() == [stays.membership.node]
+        assert await ours.redis.sismember(NODES, drains.membership.node)
+        assert not await ours.redis.sismember(NODES, dead.membership.node)
+    async with connected(valkey.url) as redis:
+        assert not await redis.exists(NODES)
+
+
+async def test_while_redis_is_away_nobody_is_known_to_leave_to(start_valkey: StartValkey) -> None:
+    server = await start_valkey()
+    async with node(server.url) as ours, node(server.url):
+        assert len(await ours.membership.others()) == 1
+        server.kill()
+        assert await ours.membership.others() == []
 
 
 async def test_the_lease_of_a_node_that_stops_refreshing_ends_before_its_key(valkey: Valkey) -> None:
