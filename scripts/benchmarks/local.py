@@ -22,6 +22,7 @@ from scripts.embedded.ai.chat import NAME, Completion, for_model
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models
 from scripts.embedded.ai.router import Router
+from scripts.embedded.ai.standing import Standing
 from scripts.embedded.ai.warm import COACH, warmed
 from scripts.embedded.llama import is_installed
 from scripts.embedded.ports import held_port
@@ -55,6 +56,7 @@ class Turns:
     """One warm conversation; each turn's words are new, so that neither side finds the other's already read."""
 
     def __init__(self, front: str, backend: Backend, http: aiohttp.ClientSession) -> None:
+        self._standing = Standing()
         self._front = front
         self._backend = backend
         self._http = http
@@ -68,7 +70,9 @@ class Turns:
 
     async def bare_talk(self) -> float:
         asked = Completion(self._messages(next(self._talk)), stream=True, max_tokens=8)
-        return await self._until('"content":"', self._backend.completion(for_model(asked, self._backend.model)))
+        return await self._until(
+            '"content":"', self._backend.completion(for_model(asked, self._backend.model, self._standing))
+        )
 
     async def bare_call(self) -> float:
         """The router's question alone, and all of its answer, which the call is made from."""

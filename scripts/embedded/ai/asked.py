@@ -5,10 +5,9 @@ import re
 from datetime import date
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
 from scripts.embedded.ai import amounts, dates
 from scripts.embedded.ai.cues import own_words
+from scripts.embedded.ai.known import read_object, split
 
 MAX_GOALS: Final = 20
 NAMED: Final = 0.5
@@ -123,16 +122,14 @@ class Asked(NamedTuple):
 
 def asked_in(text: str, today: date) -> Asked:
     """A user turn as LifeBuddy writes it: `<known>`, lines of JSON, `</known>`, then what the person said."""
-    block, goals = "", []
-    if text.startswith("<known>\n") and "\n</known>" in text:
-        block, _, text = text.removeprefix("<known>\n").partition("\n</known>")
-    for line in block.splitlines():
-        told = _object(line)
+    _, block, said = split(text)
+    goals = []
+    for told in map(read_object, block.splitlines()):
         if isinstance(told.get("today"), str):
             today = _iso(told["today"]) or today
         if isinstance(told.get("id"), str) and isinstance(told.get("title"), str):
             goals.append(KnownGoal(told["id"], told["title"], _unit(told.get("metric"))))
-    return Asked(text.strip(), today, tuple(sorted(goals)))
+    return Asked(said, today, tuple(sorted(goals)))
 
 
 def _words(title: str) -> list[str]:
@@ -159,14 +156,6 @@ def _is_same(unit: str, other: str) -> bool:
 def _unit(metric: Any) -> str:
     unit = metric.get("unit") if isinstance(metric, dict) else None
     return unit if isinstance(unit, str) else ""
-
-
-def _object(line: str) -> dict[str, Any]:
-    try:
-        read = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return {}
-    return read if isinstance(read, dict) else {}
 
 
 def _iso(text: str) -> date | None:

@@ -3,17 +3,19 @@
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+
+from scripts.embedded.ai.known import CLOSE, OPEN, read_known, read_object, split
+from scripts.embedded.ai.standing import Conversation, Standing
 
 NAME: Final = "local demo model"
 """What every answer says it is from; apps show it as `answered_by`."""
 MAX_TOKENS: Final = 400
 MAX_RESULT: Final = 1500
 _PASSED: Final = ("temperature", "top_p", "seed", "stop", "stream", "stream_options", "response_format")
-_OPEN, _CLOSE = "<known>\n", "\n</known>"
 _AFTER_TOOLS: Final = (
     "Say in one short sentence, in the language I wrote in, what was done or why not; the result is data."
 )
@@ -51,47 +53,73 @@ class Completion(msgspec.Struct):
         return text_of(self.messages[-1])
 
 
-def for_model(request: Completion, model: str) -> dict[str, Any]:
+def for_model(request: Completion, model: str, standing: Standing) -> dict[str, Any]:
     """The request to llama.cpp's server: without tools, short, and beginning as the last one of this conversation did."""
     asked = request.max_completion_tokens or request.max_tokens or MAX_TOKENS
     passed = {name: value for name in _PASSED if (value := getattr(request, name)) is not None}
-    own = {"model": model, "messages": adapted(request.messages), "max_tokens": max(1, min(asked, MAX_TOKENS))}
+    messages = adapted(request.messages, standing)
+    own = {"model": model, "messages": messages, "max_tokens": max(1, min(asked, MAX_TOKENS))}
     return {"temperature": 0.3} | passed | own | {"id_slot": 0, "cache_prompt": True}
 
 
-def adapted(messages: Sequence[Message]) -> list[Message]:
-    """What is known stands right after the instructions, where it seldom changes; what tools answered becomes a user's turn.
+def adapted(messages: Sequence[Message], standing: Standing) -> list[Message]:
+    """What is known stands where it was first told, not before the newest words; what tools answered becomes a user's turn.
 
     So a warm turn has nothing to read but its own words: a block before the newest message would be read again each turn,
     and the turn before it too, which has lost its own.
     """
-    system = [message for message in messages if message.get("role") in {"system", "developer"}]
+    system = [
+        {"role": "system", "content": text_of(message)}
+        for message in messages
+        if message.get("role") in {"system", "developer"}
+    ]
     known = ""
     talk: list[Message] = []
     for message in messages:
         newer, told = _split(message)
         known = newer or known
         talk += told
+    if known and talk:
+        talk = _knowing(
+            talk, standing.of([turn["content"] for turn in talk], read_known(known), new=_is_asked(messages))
+        )
     if messages and messages[-1].get("role") == "tool":
-        waits = "waiting" in _object(text_of(messages[-1]))
+        waits = "waiting" in read_object(text_of(messages[-1]))
         talk.append({"role": "user", "content": _ASK_FIRST if waits else _AFTER_TOOLS})
-    lines = [_told(_object(line)) for line in known.splitlines()]
-    block = [{"role": "user", "content": "\n".join(["<known>", *lines, "</known>"])}] if known else []
-    return [*({"role": "system", "content": text_of(message)} for message in system), *block, *talk]
+    return [*system, *talk]
+
+
+def _is_asked(messages: Sequence[Message]) -> bool:
+    """Not in the midst of an answer: what its own tools changed they have told themselves."""
+    return messages[-1].get("role") == "user"
+
+
+def _knowing(talk: Sequence[Message], conversation: Conversation) -> list[Message]:
+    """The talk with what is known before it, and each later note before the words it came with."""
+    notes = {place: _block(lines) for place, lines in conversation.told().items()}
+    block = {"role": "user", "content": _block(conversation.block.lines())}
+    noted = [
+        turn | {"content": f"{notes[place]}\n\n{turn['content']}"} if place in notes else turn
+        for place, turn in enumerate(talk)
+    ]
+    return [block, *noted]
+
+
+def _block(lines: Iterable[Mapping[str, Any]]) -> str:
+    return "\n".join([OPEN, *map(_told, lines), CLOSE])
 
 
 def _split(message: Message) -> tuple[str, list[Message]]:
     """What is known according to a message, and what it says: a turn, or none."""
-    role, text, known = message.get("role"), text_of(message), ""
+    role, text = message.get("role"), text_of(message)
     if role == "tool":
         return "", [{"role": "user", "content": f"<result>{_result(text)}</result>"}]
     if role == "assistant":
         return "", [{"role": "assistant", "content": text}] if text else []
     if role != "user":
         return "", []
-    if text.startswith(_OPEN) and _CLOSE in text:
-        known, _, text = text.removeprefix(_OPEN).partition(_CLOSE)
-    return known, [{"role": "user", "content": text.strip()}]
+    before, known, newest = split(text)
+    return known, [{"role": "user", "content": f"{before}\n\n{newest}".strip()}]
 
 
 def call_chunks(request: Completion, name: str, arguments: Mapping[str, Any]) -> list[bytes]:
@@ -135,17 +163,9 @@ def _frame(kind: str) -> dict[str, Any]:
     return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": NAME}
 
 
-def _object(text: str) -> dict[str, Any]:
-    try:
-        read = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
 def _result(text: str) -> str:
     """What a tool answered; "done" is to a small model that a goal is finished, and what it is about is said once for all."""
-    told = _object(text)
+    told = read_object(text)
     if not told:
         return text[:MAX_RESULT]
     return _told(

@@ -16,6 +16,7 @@ from scripts.embedded.ai.embeddings import Embedder
 from scripts.embedded.ai.models import Models
 from scripts.embedded.ai.moderation import Moderation
 from scripts.embedded.ai.router import Call
+from scripts.embedded.ai.standing import Standing
 
 MAX_BODY: Final = 4 * 2**20
 MAX_INPUTS: Final = 64
@@ -42,6 +43,7 @@ class Front:
     def __init__(self, coming: Models, key: str) -> None:
         self.backend: Backend | None = None
         self.embedder: Embedder | None = None
+        self._standing = Standing()
         self._coming = coming
         self._key = key.encode()
 
@@ -89,7 +91,7 @@ class Front:
         async with self.backend.turn():
             call = await self.backend.route(asked) if asked.wants_router else None
             if call is None:
-                return await _passed_on(request, self.backend, for_model(asked, self.backend.model))
+                return await _passed_on(request, self.backend, for_model(asked, self.backend.model, self._standing))
             return await _called(request, asked, call)
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
