@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from actors import clock
 from actors.directory import Directory
+from actors.domain.exports import EVERY
 from actors.domain.rate_limit import CHAT_SEND, REPLIES
 from actors.events import TYPES, UPCASTS
 from actors.questions import ModelCame
@@ -50,7 +51,6 @@ from transport.passwords import read_words
 from transport.providers.opened import Models
 from transport.providers.opened import opened as models_opened
 from transport.rest.gauges import Reading
-from transport.rest.readiness import Check
 from transport.slot import ArgumentError, Slot, read_arguments, tie
 from transport.sockets.outbox import LocalOutbox
 from transport.supervisor import OVERSTAY, NotStartedError, Plan, supervise
@@ -119,7 +119,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         models = await enter(models_opened(settings))
         mesh = await enter(meshed(storage.redis, node, storage.secrets.mesh_key, report))
         outbox = LocalOutbox(node, mesh.hint)
-        around = _surroundings(settings, outbox, models, storage.log_id)
+        around = _surroundings(settings, storage, outbox, models)
         system = System(
             lambda address: Session(address, outside, around),
             placement=storage.placement,
@@ -157,11 +157,12 @@ def open_doors(
         mail_templates=CONFIG / "mails",
         goals=storage.goals,
         messages=storage.messages,
+        exports=storage.exports,
         timers=WallClock(),
         node=storage.membership.node,
         signing_keys=partial(read_signing_keys, settings),
         common_words=read_words((CONFIG / "common_passwords.txt").read_text()),
-        checks=_checks(storage, inside),
+        checks=storage.checks | ({"models": inside.models.check} if inside.models.chain else {}),
         readings=_readings(storage, inside),
         waiting=lambda: inside.system.waiting,
         details={"models": inside.models.states},
@@ -206,18 +207,21 @@ def _stages(storage: Storage, inside: Inside, doors_open: Open) -> Sequence[Stag
     )
 
 
-def _surroundings(settings: Settings, outbox: LocalOutbox, models: Models, log_id: str) -> Surroundings:
+def _surroundings(settings: Settings, storage: Storage, outbox: LocalOutbox, models: Models) -> Surroundings:
     coach, summary = ((CONFIG / "prompts" / name).read_text() for name in ("coach.md", "summary.md"))
     return Surroundings(
         outbox,
         models.chain,
         Prompts(coach, summary, budget(settings.context_budget, coach)),
-        log_id,
+        storage.log_id,
         CHAT_SEND.scaled(settings.limits_scale),
         REPLIES.scaled(settings.limits_scale),
         daily_tokens=settings.daily_tokens,
         actions_wait=timedelta(hours=settings.actions_wait_hours),
         model_missing=models.missing,
+        jobs=storage.jobs,
+        jobs_again=settings.jobs_lease_seconds,
+        exports_every=EVERY / settings.limits_scale,
     )
 
 
@@ -228,21 +232,13 @@ def _model_came(outbox: LocalOutbox, directory: Directory) -> None:
             directory.session(user_id).tell(ModelCame())
 
 
-def _checks(storage: Storage, inside: Inside) -> dict[str, Check]:
-    checks: dict[str, Check] = {"mongo": storage.check_mongo, "redis": storage.check_redis}
-    if storage.files is not None:
-        checks["s3"] = storage.files.check
-    if inside.models.chain:
-        checks["models"] = inside.models.check
-    return checks
-
-
 def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
     """What /metrics says of the inside: how much is awake, and how much waits where."""
     return (
         Reading("actors_awake", "Actors in memory", partial(len, inside.system)),
         Reading("mesh_sent", "Asks, answers and hints sent to nodes", lambda: inside.mesh.sent),
         Reading("mesh_dropped", "Frames not taken: forged, truncated, …", inside.mesh.dropped.total),
+        Reading("jobs_dead", "Jobs that failed every time", lambda: storage.job_rows.dead),
         Reading("messages_waiting", "Messages in mailboxes", lambda: inside.system.waiting),
         *(
             Reading("model_breaker", "0 closed, 1 half open, 2 open", partial(inside.models.level, part), part)
@@ -264,7 +260,7 @@ def _calm_the_collector() -> None:
 def _plan(settings: Settings, nodes: int) -> Plan:
     """Several nodes behind the port; what they share is made before the first of them starts."""
     read_wrapping_keys(settings), read_signing_keys(settings)
-    redis_url = settings.redis_url.get_secret_value() if settings.redis_url is not None else ""
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
     return Plan(
         host=settings.host,
         port=settings.port,

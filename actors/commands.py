@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain.conversation import COACH, MessageState, Text
 from actors.domain.goals import Amount, Cascade, Effort, Kind, Metric, Note, Percent, Title
+from actors.domain.jobs import JobOutcome
 from actors.domain.life_areas import Area
 from actors.domain.private import PrivateText, private
 from actors.domain.profile import Email, Language, Name, Preferences, Zone
@@ -172,6 +173,23 @@ class KeepSummary(Command, frozen=True):
     tokens: int = 0
 
 
+class RequestExport(Command, frozen=True):
+    """Sent by the door at which the user has just proved who they are."""
+
+
+class ExpireExport(Command, frozen=True):
+    """Its time is over; only its session sends this."""
+
+    export_id: Id
+
+
+class EndJob(Command, frozen=True):
+    """What became of a job; only its session sends this."""
+
+    job_id: Id
+    outcome: JobOutcome
+
+
 PUBLIC: dict[str, type[Command]] = {
     "chat.send": SendMessage,
     "chat.stop": StopReply,
@@ -198,4 +216,7 @@ NAMES: dict[type[Command], str] = {
     CallTool: "reply.tool",
     FinishReply: "reply.finish",
     KeepSummary: "summary.keep",
+    RequestExport: "export.request",
+    ExpireExport: "export.expire",
+    EndJob: "job.end",
 }

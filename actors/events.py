@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from actors.domain.actions import Outcome
 from actors.domain.conversation import COACH, MessageState, Role
 from actors.domain.goals import Goal, Metric, RolledUp
+from actors.domain.jobs import JobKind
 from actors.domain.private import PrivateText
 from actors.domain.profile import Preferences
 
@@ -206,6 +207,49 @@ class ActionResolved(Event, frozen=True):
     problem: str | None = None
 
 
+class ExportRequested(Event, frozen=True):
+    """The user wants all that is known of them; the job that makes the file is owed from now on."""
+
+    type = "export.requested"
+    export_id: str
+
+
+class ExportReady(Event, frozen=True):
+    """The file can be fetched until then. It is kept as copy `copy` in `parts` pieces."""
+
+    type = "export.ready"
+    export_id: str
+    size: int
+    sha256: str
+    expires_at: Time
+    copy: int
+    parts: int
+
+
+class ExportExpired(Event, frozen=True):
+    """The file can't be fetched any more; removing it is owed from now on."""
+
+    type = "export.expired"
+    export_id: str
+
+
+class ExportRemoved(Event, frozen=True):
+    """Nothing of the file is kept."""
+
+    type = "export.removed"
+    export_id: str
+
+
+class JobFailed(Event, frozen=True):
+    """A job failed every time and is not tried again; `subject` is the id of what it was about, `problem` a stable code."""
+
+    type = "job.failed"
+    job_id: str
+    kind: JobKind
+    subject: str
+    problem: str
+
+
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """From the builtins of one version of an event to those of the next."""
 
@@ -228,6 +272,11 @@ TYPES: dict[str, type[Event]] = {
         ActionProposed,
         ActionTaken,
         ActionResolved,
+        ExportRequested,
+        ExportReady,
+        ExportExpired,
+        ExportRemoved,
+        JobFailed,
     )
 }
 UPCASTS: dict[tuple[str, int], Upcast] = {}

@@ -8,6 +8,7 @@ import msgspec
 
 from actors.domain.conversation import Message
 from actors.domain.goals import Goal, Status
+from actors.domain.jobs import Job, JobOutcome, JobResult
 from actors.domain.rate_limit import Limit
 from actors.domain.roles import Role
 from actors.events import Recorded
@@ -336,6 +337,58 @@ class Mails(Protocol):
 
     async def bury(self, mail_id: str, why: str, at: datetime) -> None:
         """It is not tried again."""
+
+
+# ── background work ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Jobs(Protocol):
+    """Where a session leaves what it owes and no actor should hold."""
+
+    async def offer(self, job: Job) -> JobOutcome | None:
+        """How it ended; if it has not, some worker is asked to do it: again each time, and it has one effect.
+
+        Raises Unavailable.
+        """
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A job in one worker's hands. `attempt` is never the same twice; `counted` of them failed for no outer reason."""
+
+    job: Job
+    attempt: int
+    counted: int
+
+
+class JobRows(Protocol):
+    """Who does a job, how often it was tried, and how it ended; kept as safe as the log. Every method raises Unavailable."""
+
+    async def claim(self, job_id: str, now: datetime, until: datetime) -> Claimed | None:
+        """For one worker alone until then. None: it is another's, has ended, or nobody owes it."""
+
+    async def renew(self, claimed: Claimed, until: datetime) -> None:
+        """The worker still lives."""
+
+    async def let_go(self, claimed: Claimed, until: datetime, *, excused: bool) -> None:
+        """Anybody may claim it then. Excused: the attempt failed for an outer reason and does not count."""
+
+    async def end(self, claimed: Claimed, result: JobResult, at: datetime) -> None:
+        """The first result stays, and that of a worker whose claim has passed to another is not taken."""
+
+    async def bury(self, claimed: Claimed, why: str, at: datetime) -> bool:
+        """It is not tried again: a dead letter, which stays. False when its claim has passed to another."""
+
+
+class ExportFiles(Protocol):
+    """Pieces of exports, each sealed for its owner. Every method raises Unavailable."""
+
+    async def put(self, owner: str, export_id: str, place: tuple[int, int], piece: bytes) -> None:
+        """`place` is the copy and the number of the piece in it."""
+
+    async def read(self, owner: str, export_id: str, place: tuple[int, int]) -> bytes | None: ...
+
+    async def remove(self, export_id: str) -> None:
+        """All copies of it."""
 
 
 # ── limits before there is an actor ──────────────────────────────────────────────────────────────────────────────

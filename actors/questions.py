@@ -6,6 +6,7 @@ import msgspec
 
 from actors.domain.actions import Action
 from actors.domain.conversation import Reading
+from actors.domain.exports import Export
 from actors.domain.goals import Goal
 from actors.domain.profile import Profile
 from actors.events import Recorded
@@ -119,3 +120,28 @@ class ModelCame(msgspec.Struct, frozen=True):
 
 class Wake(msgspec.Struct, frozen=True):
     """Nothing but a reason to wake: what is owed is begun on every wake."""
+
+
+class ShowExport(msgspec.Struct, frozen=True):
+    """How does this export stand? Answered with `ExportShown`; refused with NotFound."""
+
+    export_id: str
+
+
+class ExportShown(msgspec.Struct, frozen=True):
+    export: Export
+    seq: int
+
+
+class JobEnded(msgspec.Struct, frozen=True):
+    """A worker is done with a job; should this be lost, who owes it looks again by itself."""
+
+    job_id: str
+
+
+class JobProgressed(msgspec.Struct, frozen=True):
+    """How far a worker has come with a job."""
+
+    job_id: str
+    done: int
+    total: int

@@ -238,6 +238,12 @@ class Settings(BaseSettings):
     drain_seconds: PositiveFloat = Field(25.0, description="Time for a graceful end after SIGTERM.")
     snapshot_every: PositiveInt = Field(200, description="Events of an address between two snapshots.")
 
+    jobs_together: PositiveInt = Field(4, description="Jobs that a worker (`scripts/worker`) does at once.")
+    jobs_lease_seconds: PositiveFloat = Field(
+        15.0, description="A worker silent for so long counts as gone: its job is done by another."
+    )
+    jobs_attempts: PositiveInt = Field(5, description="Failures after which a job is not tried again: a dead letter.")
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto",

@@ -1,18 +1,20 @@
 """Everything that remembers, opened together: MongoDB, Redis and S3, and what of this node lives in them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
 from actors.runtime.outside import Report
+from storage.jobs import StoredJobs
 from storage.mongo import connect as mongo
 from storage.mongo import schema
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads
+from storage.mongo.jobs import MongoJobs
 from storage.mongo.keys import MongoKeys
 from storage.mongo.lanes import Lane
 from storage.mongo.log import MongoLog
@@ -25,6 +27,8 @@ from storage.redis import connect as redis
 from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
 from storage.redis.placement import RedisPlacement, placement
+from storage.redis.queue import RedisQueue
+from storage.s3.exports import S3Exports
 from storage.s3.files import S3Files, files
 from storage.sealing import MASTER, Sealing, Secrets
 from storage.where import Where
@@ -53,11 +57,21 @@ class Storage:
     placement: RedisPlacement
     counters: RedisCounters
     files: S3Files | None
+    job_rows: MongoJobs
+    queue: RedisQueue
+    jobs: StoredJobs | None
+    exports: S3Exports | None
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """Through which everything is written."""
         return (*self.log.lanes, *self.projections.lanes.values())
+
+    @property
+    def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """Each raises what keeps that part from doing its own."""
+        files = {} if self.files is None else {"s3": self.files.check}
+        return {"mongo": self.check_mongo, "redis": self.check_redis, **files}
 
     async def check_mongo(self) -> None:
         """Raises whatever keeps MongoDB from taking writes and answering."""
@@ -79,6 +93,9 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
         client = await enter(redis.connected(where.redis_url))
         log_id = await schema.prepare(database)
         sealing, secrets = Sealing(MongoKeys(database), where.keys), Secrets(where.keys[MASTER])
+        kept = None if where.s3 is None else await enter(files(where.s3, report))
+        job_rows, queue = MongoJobs(database), RedisQueue(where.redis_url)
+        stack.push_async_callback(queue.close)
         membership = await enter(member(client, report, ttl=where.ttl, every=where.every, node=where.node))
         yield Storage(
             database=database,
@@ -99,5 +116,9 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             membership=membership,
             placement=await enter(placement(client, membership, report)),
             counters=await enter(counters(client, secrets.digest, report)),
-            files=None if where.s3 is None else await enter(files(where.s3, report)),
+            files=kept,
+            job_rows=job_rows,
+            queue=queue,
+            jobs=None if kept is None else StoredJobs(job_rows, queue),
+            exports=None if kept is None else S3Exports(kept, sealing),
         )

@@ -12,7 +12,18 @@ from typing import Literal, Protocol
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from actors.directory import Directory
-from actors.ports import Accounts, ApiKeys, Counters, GoalRows, LoginSessions, Mails, MessageRows, Proofs, Roles
+from actors.ports import (
+    Accounts,
+    ApiKeys,
+    Counters,
+    ExportFiles,
+    GoalRows,
+    LoginSessions,
+    Mails,
+    MessageRows,
+    Proofs,
+    Roles,
+)
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
@@ -103,6 +114,7 @@ class Behind:
     mail_templates: Path
     goals: GoalRows
     messages: MessageRows
+    exports: ExportFiles | None
     timers: Timers
     node: str
     signing_keys: Callable[[], access.SigningKeys]
@@ -270,6 +282,7 @@ def _rest_doors(
         identify=signin.bearers.identify,
         goals=behind.goals,
         messages=behind.messages,
+        exports=behind.exports,
         signin=signin,
         gate=_gate(wanted, behind),
         keys=ServiceKeys(behind.api_keys, behind.timers),

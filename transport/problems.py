@@ -32,6 +32,7 @@ STATUS: Final[dict[str, HTTPStatus]] = {
     "goal.too_many": HTTPStatus.UNPROCESSABLE_ENTITY,
     "chat": HTTPStatus.CONFLICT,
     "chat.busy": HTTPStatus.TOO_MANY_REQUESTS,
+    "export": HTTPStatus.CONFLICT,
     "action": HTTPStatus.CONFLICT,
     "action.expired": HTTPStatus.GONE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,

@@ -23,6 +23,7 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "chat.no_reply": "Der Coach sagt gerade nichts, das sich anhalten ließe.",
         "conflict": "Das passt nicht zu dem, wie es jetzt ist.",
         "conflict.cid": "Diese cid gehört schon zu einer anderen Anfrage.",
+        "export.running": "Deine Daten werden schon zusammengestellt.",
         "failed": "Bei uns ging etwas schief. Mit derselben cid noch einmal zu fragen ist gefahrlos.",
         "failed.repeatedly": "Diese Anfrage ist jedes Mal gescheitert und wird nicht mehr versucht.",
         "forbidden": "Das steht dir nicht offen.",
@@ -50,6 +51,7 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "too_large": "Das ist größer, als hier angenommen wird.",
         "unauthenticated": "Bitte melde dich an.",
         "unavailable": "Dieser Teil ist gerade nicht erreichbar. Bitte versuch es bald noch einmal.",
+        "unavailable.files": "Hier ist kein Platz für Dateien, deshalb geht das nicht.",
         "unsupported": "Diese Art von Inhalt wird hier nicht gelesen. Bitte sende application/json.",
     },
 }

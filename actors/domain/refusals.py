@@ -160,6 +160,16 @@ class NothingToUndo(Refused):
     message = "There is nothing here that could be undone."
 
 
+class ExportRunning(Refused):
+    code = "export.running"
+    message = "Your data is being put together already."
+
+
+class ExportsClosed(Refused):
+    code = "unavailable.files"
+    message = "There is no place for files here, so this can't be done."
+
+
 class TooManyActions(Refused):
     code = "action.too_many"
     message = "Many things wait for the user's word already. They have to be answered first."

@@ -13,11 +13,14 @@ from actors.commands import (
     Command,
     ConfirmAction,
     DeclineAction,
+    EndJob,
     ExpireAction,
+    ExpireExport,
     FinishReply,
     KeepSummary,
     OpenAccount,
     ReadThread,
+    RequestExport,
     RetryReply,
     SendMessage,
     StopReply,
@@ -34,10 +37,13 @@ from actors.questions import (
     Attached,
     Detach,
     Events,
+    JobEnded,
+    JobProgressed,
     Missed,
     ModelCame,
     Renew,
     ShowActions,
+    ShowExport,
     ShowGoal,
     ShowProfile,
     ShowThreads,
@@ -56,13 +62,14 @@ from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
 from actors.session.due import Agenda, Lapsed, next_due
+from actors.session.jobs import PREFIX, LookAgain, OwedJobs
 from actors.session.prompt import Seen
 from actors.session.rolling_summary import SUMMARY, RollingSummary, Summarise
 from actors.session.rows import rows
 from actors.session.state import FOLD_VERSION, State, apply, owed, shown
 from actors.session.surroundings import Surroundings
 from actors.session.waiting import first_left_waiting
-from actors.work import accounts, actions, chat, goals, profile, rolling_summary
+from actors.work import accounts, actions, chat, exports, goals, profile, rolling_summary
 
 Decide = Callable[["Session", Any, Stamp, str], Decided]
 
@@ -81,6 +88,9 @@ COMMANDS: dict[type[Command], Decide] = {
     DeclineAction: lambda me, command, stamp, _: actions.decline(me.held(), command, stamp),
     UndoAction: lambda me, command, stamp, _: actions.undo(me.held(), command, stamp),
     ExpireAction: lambda me, command, stamp, _: actions.expire(me.held(), command, stamp),
+    RequestExport: lambda me, command, stamp, _: me.jobs.request_export(command, stamp),
+    ExpireExport: lambda me, command, stamp, _: exports.expire(me.state.background.exports, command, stamp),
+    EndJob: lambda me, command, stamp, _: exports.end_job(me.state.background.jobs, command, stamp),
     **dict.fromkeys(
         goals.COMMANDS,
         lambda me, command, stamp, _: goals.COMMANDS[type(command)](me.state.goals, command, stamp, me.tz),
@@ -100,6 +110,7 @@ class Session(Journaled[State]):
         self.summary = RollingSummary(self)
         self._devices = Devices()
         self.agenda = Agenda(self)
+        self.jobs: OwedJobs = OwedJobs(self)
         self._chat_due = rate_limit.FULL
 
     # What the runtime asks of a journaled actor.
@@ -137,6 +148,7 @@ class Session(Journaled[State]):
         self.answering.settle()
         self.summary.settle()
         self.agenda.settle()
+        self.jobs.settle()
 
     async def started(self) -> None:
         await super().started()
@@ -144,11 +156,12 @@ class Session(Journaled[State]):
 
     async def stopped(self) -> None:
         self.agenda.close()
+        self.jobs.close()
         self.summary.close()
         self.surroundings.outbox.leave(self.address)
 
     def idle(self) -> bool:
-        return super().idle() and not self._devices and not self.state.owed
+        return super().idle() and not self._devices and not self.state.owed and not self.state.background.jobs
 
     async def answer(self, message: Any) -> Any:
         return await MESSAGES[type(message)](self, message)
@@ -177,6 +190,14 @@ class Session(Journaled[State]):
         """Whether the user has tokens left today."""
         most = self.surroundings.daily_tokens
         return most is None or self.state.spent.on(self.today()) < most
+
+    async def child_ended(self, ended: ChildEnded) -> None:
+        if ended.name == SUMMARY:
+            await self.summary.ended(ended)
+        elif ended.name.startswith(PREFIX):
+            await self.jobs.ended(ended)
+        else:
+            await self.answering.child_ended(ended)
 
     # Devices.
 
@@ -280,6 +301,7 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     ShowGoal: showing.goal,
     ShowActions: showing.actions,
     ShowThreads: showing.threads,
+    ShowExport: showing.export,
     Typed: Session.typed,
     TakeOps: Session.take_ops,
     Lapsed: lambda me, message: me.agenda.lapse(message),
@@ -287,9 +309,10 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     ModelCame: Session.model_came,
     Said: lambda me, message: me.answering.push_said(message),
     UseTool: lambda me, message: me.answering.use_tool(message),
+    JobEnded: lambda me, message: me.jobs.heard(message),
+    JobProgressed: lambda me, message: me.jobs.progressed(message),
+    LookAgain: lambda me, message: me.jobs.look_again(message),
     Summarise: lambda me, message: me.summary.begin(message),
-    ChildEnded: lambda me, message: (me.summary.ended if message.name == SUMMARY else me.answering.child_ended)(
-        message
-    ),
+    ChildEnded: lambda me, message: me.child_ended(message),
 }
 """What happens on any other message."""

@@ -8,9 +8,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from actors.commands import Command, ExpireAction
+from actors.commands import Command, ExpireAction, ExpireExport
 from actors.domain.actions import lapses
 from actors.domain.conversation import COACH
+from actors.domain.exports import expiring
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
 from actors.runtime.journal import Outside
@@ -35,6 +36,7 @@ class DueKind(msgspec.Struct, frozen=True):
 
 DUE: Final[dict[str, DueKind]] = {
     "expire": DueKind(lambda state: lapses(state.actions.values()), ExpireAction),
+    "export.expire": DueKind(lambda state: expiring(state.background.exports.values()), ExpireExport),
 }
 """By name, which with the id makes the cid: whoever does it, and however often, it has one effect."""
 

@@ -7,8 +7,10 @@ from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
 from actors.questions import (
     ActionsShown,
+    ExportShown,
     GoalShown,
     ShowActions,
+    ShowExport,
     ShowGoal,
     Shown,
     ShowProfile,
@@ -51,3 +53,10 @@ async def actions(host: Host, _: ShowActions) -> ActionsShown:
 
 async def threads(host: Host, _: ShowThreads) -> ThreadsShown:
     return ThreadsShown([chat.reading(host.state.history, host.state.read)], host.seq)
+
+
+async def export(host: Host, message: ShowExport) -> ExportShown:
+    """Raises NotFound."""
+    if message.export_id not in host.state.background.exports:
+        raise NotFound
+    return ExportShown(host.state.background.exports[message.export_id], host.seq)

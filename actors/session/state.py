@@ -21,6 +21,7 @@ from actors.domain.conversation import (
     unpacked,
 )
 from actors.domain.days import active, days_in_row, local_day, taken_back
+from actors.domain.exports import Background
 from actors.domain.goals import Goal, RolledUp
 from actors.domain.profile import Activity, Profile, Stats
 from actors.domain.roll_up import mean_progress
@@ -45,6 +46,7 @@ from actors.events import (
     ToolUsed,
 )
 from actors.session.views import message, proposed, taken
+from actors.work import exports
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
@@ -72,6 +74,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     spent: Spent = Spent(date.min)
     read: int = 0
     """The message up to which the user has read, by its seq."""
+    background: Background = Background()
 
     @property
     def history(self) -> Sequence[Message]:
@@ -86,7 +89,8 @@ def apply(state: State, recorded: Recorded) -> State:
 
 def owed(state: State) -> dict[str, datetime]:
     """What must follow from what has happened, and since when."""
-    return {reply.reply_id: reply.since for reply in state.owed.values()}
+    replies = {reply.reply_id: reply.since for reply in state.owed.values()}
+    return replies | {job.id: job.since for job in state.background.jobs.values()}
 
 
 def stats(state: State, today: date) -> Stats:
@@ -230,6 +234,10 @@ def _acted(state: State, action: Action) -> State:
     return replace(state, actions=held({**state.actions, action.id: action}))
 
 
+def _in_background(state: State, event: Event, recorded: Recorded) -> State:
+    return replace(state, background=exports.folded(state.background, event, recorded.at))
+
+
 EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     AccountOpened: _account_opened,
     ProfileChanged: _profile_changed,
@@ -247,6 +255,7 @@ EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     ActionProposed: _action_proposed,
     ActionTaken: _action_taken,
     ActionResolved: _action_resolved,
+    **dict.fromkeys(exports.FOLDS, _in_background),
 }
 
 

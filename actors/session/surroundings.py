@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from actors.domain import rate_limit
 from actors.domain.actions import WAITS
-from actors.ports import LanguageModel, Outbox
+from actors.domain.exports import EVERY
+from actors.ports import Jobs, LanguageModel, Outbox
 from actors.session.budget import Budget
 
 
@@ -41,3 +42,8 @@ class Surroundings:
     """Why the usual model can't be asked yet, as a code; None when it can."""
     summaries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """So many summaries are made at once in a node."""
+    jobs: Jobs | None = None
+    """None where there is nobody to do them: what needs one is refused."""
+    jobs_again: float = 15.0
+    """Seconds until a job that has not ended is offered again; twice as long each time, up to five minutes."""
+    exports_every: timedelta = EVERY

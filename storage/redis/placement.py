@@ -76,7 +76,7 @@ class RedisPlacement:
         Raises Unavailable when it can't be asked; at once where that is known.
         """
         self._membership.check()
-        holder = await (self._place(address) if address in self.held else self._holder(address))
+        holder = await (self._place(address) if address in self.held else self.holder(address))
         return holder == self._membership.node
 
     async def living(self, nodes: Collection[str]) -> set[str]:
@@ -88,7 +88,7 @@ class RedisPlacement:
     async def elsewhere(self, addresses: Sequence[str]) -> set[str]:
         """Those of them that another living node holds."""
         self._membership.check()
-        holders = dict(zip(addresses, await asyncio.gather(*map(self._holder, addresses)), strict=True))
+        holders = dict(zip(addresses, await asyncio.gather(*map(self.holder, addresses)), strict=True))
         living = await self.living(
             {holder for holder in holders.values() if holder and holder != self._membership.node}
         )
@@ -158,7 +158,8 @@ class RedisPlacement:
         now: bytes = await self._batch.call(lambda redis: redis.eval(TAKE, 1, key, holder, self._me))
         return now.decode()
 
-    async def _holder(self, address: str) -> str | None:
+    async def holder(self, address: str) -> str | None:
+        """The node it was placed at last, living or not."""
         named: bytes | None = await self._batch.call(lambda redis: redis.get(place_key(address)))
         return None if named is None else named.decode()
 

@@ -45,7 +45,10 @@ class S3Files:
             if answer is None:
                 return None
             async with answer["Body"] as body:
-                return bytes(await body.read(most + 1))
+                whole = bytearray()
+                while len(whole) <= most and (chunk := await body.read(most + 1 - len(whole))):
+                    whole += chunk  # one read gives what has come so far
+                return bytes(whole)
 
     async def size(self, bucket: Bucket, key: str) -> int | None:
         """Bytes; None: there is none."""
@@ -57,6 +60,15 @@ class S3Files:
         """Harmless when there is none."""
         with _unavailable():
             await self._clients.own.delete_object(Bucket=self._name(bucket), Key=key)
+
+    async def remove_all(self, bucket: Bucket, prefix: str) -> None:
+        """Those whose keys begin so; harmless when there are none."""
+        name = self._name(bucket)
+        with _unavailable():
+            pages = self._clients.own.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
+            async for page in pages:
+                for one in page.get("Contents", ()):
+                    await self._clients.own.delete_object(Bucket=name, Key=one["Key"])
 
     async def link(self, bucket: Bucket, key: str, *, name: str, media_type: str) -> str:
         """A GET for five minutes. Only known media are shown in place; all else is a download of unknown type."""

@@ -14,7 +14,7 @@ from actors.domain.actions import WAITS
 from actors.domain.addresses import session_address
 from actors.domain.rate_limit import Limit
 from actors.events import TYPES, UPCASTS, MessageAdded, Recorded
-from actors.ports import LanguageModel
+from actors.ports import Jobs, LanguageModel
 from actors.runtime.codec import Codec
 from actors.runtime.journal import Outside
 from actors.runtime.journaled import Accepted, Order
@@ -109,6 +109,7 @@ async def inside(
     daily_tokens: int | None = None,
     context_tokens: int = 12_000,
     model_missing: Callable[[], str | None] = lambda: None,
+    jobs: Jobs | None = None,
 ) -> AsyncIterator[Inside]:
     """A node's inside on a real MongoDB."""
     reports: list[tuple[str, Any]] = []
@@ -139,6 +140,8 @@ async def inside(
                 daily_tokens=daily_tokens,
                 quiet_seconds=0.05,
                 model_missing=model_missing,
+                jobs=jobs,
+                jobs_again=0.1,
             )
             system = System(
                 lambda address: Session(address, outside, around),

@@ -45,10 +45,19 @@ class Typing(msgspec.Struct, frozen=True):
     on: bool
 
 
+class Progress(msgspec.Struct, frozen=True):
+    """How far work in the background has come: `done` of `total`; `subject` is the id of what it is about."""
+
+    kind: str
+    subject: str
+    done: int
+    total: int
+
+
 WORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "session.ready": Ready,
     "session.resync": Resync,
     "session.closing": Closing,
 }
-SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {"reply.delta": ReplyDelta, "typing": Typing}
+SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {"reply.delta": ReplyDelta, "typing": Typing, "progress": Progress}
 """The `data` of every `signal`, by its `type`."""

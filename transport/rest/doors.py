@@ -9,7 +9,7 @@ from pathlib import Path
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from actors.ports import GoalRows, MessageRows
+from actors.ports import ExportFiles, GoalRows, MessageRows
 from transport.addresses import Network
 from transport.asking import Identify, Sessions
 from transport.limits import Gate, Meter
@@ -51,6 +51,7 @@ class Doors:
     identify: Identify
     goals: GoalRows
     messages: MessageRows
+    exports: ExportFiles | None = None
     signin: SignIn
     gate: Gate
     keys: ServiceKeys | None = None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from transport.rest import actions, admin, auth, chat, docs, goals, health, mail_links, ops, profile, recovery
+from transport.rest import actions, admin, auth, chat, docs, exports, goals, health, mail_links, ops, profile, recovery
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -10,6 +10,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *recovery.ROUTES,
     *mail_links.ROUTES,
     *profile.ROUTES,
+    *exports.ROUTES,
     *goals.ROUTES,
     *chat.ROUTES,
     *actions.ROUTES,

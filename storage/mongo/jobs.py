@@ -1,0 +1,82 @@
+"""Background work, one document a job: who does it, how often it was tried, how it ended. Dead letters stay."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from actors.domain.jobs import FAILED, Job, JobOutcome, JobResult
+from actors.ports import Claimed
+from storage.mongo.connect import Database, Document, kept, reachable
+from storage.mongo.queries import Query
+
+COLLECTION: Final = "jobs"
+
+
+def job_open(job_id: str, now: datetime) -> Query:
+    """A job that waits, or whose worker has been silent for too long."""
+    return Query(COLLECTION, {"_id": job_id, "state": "open", "until": {"$lte": now}})
+
+
+class MongoJobs:
+    """`actors.ports.JobRows`: `{_id, kind, owner, subject, state, attempts, excused, until, result?, why?, done_at?}`.
+
+    A claim is an `until` in the future: a worker that dies lets go of it by doing nothing. `attempts` fences: what a
+    worker says counts as long as nobody has claimed the job after it. `dead` counts what turned out to be a dead letter.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._jobs = kept(database, COLLECTION)
+        self.dead = 0
+
+    async def open(self, job: Job, now: datetime) -> JobOutcome | None:
+        """There is such a job from now on; how it ended, if it has."""
+        fresh = {**msgspec.to_builtins(job), "state": "open", "attempts": 0, "excused": 0, "until": now}
+        del fresh["id"]
+        with reachable():
+            try:
+                found = await self._jobs.find_one_and_update(
+                    {"_id": job.id}, {"$setOnInsert": fresh}, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:  # another was first
+                found = await self._jobs.find_one({"_id": job.id})
+        outcome = None if found is None else _outcome(found)
+        self.dead += outcome is not None and outcome.problem is not None
+        return outcome
+
+    async def claim(self, job_id: str, now: datetime, until: datetime) -> Claimed | None:
+        with reachable():
+            found = await self._jobs.find_one_and_update(
+                job_open(job_id, now).filter,
+                {"$inc": {"attempts": 1}, "$set": {"until": until}},
+                return_document=ReturnDocument.AFTER,
+            )
+        if found is None:
+            return None
+        job = Job(found["_id"], found["kind"], found["owner"], found["subject"])
+        return Claimed(job, found["attempts"], found["attempts"] - found["excused"])
+
+    async def renew(self, claimed: Claimed, until: datetime) -> None:
+        await self._update(claimed, {"$set": {"until": until}})
+
+    async def let_go(self, claimed: Claimed, until: datetime, *, excused: bool) -> None:
+        await self._update(claimed, {"$set": {"until": until}, "$inc": {"excused": int(excused)}})
+
+    async def end(self, claimed: Claimed, result: JobResult, at: datetime) -> None:
+        await self._update(claimed, {"$set": {"state": "done", "result": msgspec.to_builtins(result), "done_at": at}})
+
+    async def bury(self, claimed: Claimed, why: str, at: datetime) -> bool:
+        return await self._update(claimed, {"$set": {"state": "dead", "why": why, "died_at": at}})
+
+    async def _update(self, claimed: Claimed, update: Document) -> bool:
+        mine = {"_id": claimed.job.id, "state": "open", "attempts": claimed.attempt}
+        with reachable():
+            return bool((await self._jobs.update_one(mine, update)).matched_count)
+
+
+def _outcome(document: dict[str, Any]) -> JobOutcome | None:
+    if document["state"] == "done":
+        return JobOutcome(msgspec.convert(document["result"], JobResult))
+    return JobOutcome(None, FAILED) if document["state"] == "dead" else None
