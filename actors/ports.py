@@ -28,6 +28,9 @@ class Outbox(Protocol):
     def reach(self, address: str, nodes: Collection[str]) -> None:
         """The user's devices are at these nodes now."""
 
+    def end(self, address: str, connection: str) -> None:
+        """Another connection has taken its place, wherever it is."""
+
     def leave(self, address: str) -> None:
         """The session has ended here: where its devices are, its gateways look for it anew."""
 

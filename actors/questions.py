@@ -32,12 +32,15 @@ class Attached(msgspec.Struct, frozen=True):
 class Renew(msgspec.Struct, frozen=True):
     """All connections the gateway of `node` still holds for this session; answered with `Attached`.
 
-    Those it does not name are gone; those of other nodes lapse 30 s after they were named last. `seq` is the newest
+    `devices` are theirs, in the same order, and `ages` the seconds since they connected. Those it does not name are
+    gone; those of other nodes lapse 30 s after they were named last. `seq` is the newest
     event any of them was given: a session that knows less has not seen what another owner wrote.
     """
 
     node: str
     connections: Sequence[str]
+    devices: Sequence[str] = ()
+    ages: Sequence[float] = ()
     seq: int = 0
 
 

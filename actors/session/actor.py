@@ -203,20 +203,26 @@ class Session(Journaled[State]):
 
     async def attach(self, message: Attach) -> Attached:
         self._look_back()
-        self._devices.attach(message.connection)
-        self.surroundings.outbox.reach(self.address, self._devices.nodes)
+        self._devices.attach(message.connection, message.device)
+        self._reach()
         self.answering.catch_up(message.connection)
         return Attached(self.surroundings.log_id, self.seq)
 
     async def renew(self, message: Renew) -> Attached:
         if message.seq > self.seq:
             await self.is_newest()
-        self._devices.renew(message.node, message.connections)
-        self.surroundings.outbox.reach(self.address, self._devices.nodes)
+        self._devices.renew(message)
+        self._reach()
         return Attached(self.surroundings.log_id, self.seq)
 
     async def detach(self, message: Detach) -> None:
         self._devices.detach(message.connection)
+        self._reach()
+
+    def _reach(self) -> None:
+        """Where devices are has changed; a connection that another has superseded ends."""
+        for connection in self._devices.superseded():
+            self.surroundings.outbox.end(self.address, connection)
         self.surroundings.outbox.reach(self.address, self._devices.nodes)
 
     async def missed(self, message: Missed) -> Events:

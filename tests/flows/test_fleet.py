@@ -84,6 +84,24 @@ async def test_refusals_and_repeats_are_the_same_from_another_node(three: Runnin
             await far.disconnect()
 
 
+async def test_a_device_that_connects_at_another_node_replaces_its_older_connection(three: Running) -> None:
+    one, two, third = three.nodes
+    async with signed_up(one.url) as phone:
+        tablet = device(phone, two)
+        await tablet.connect()
+        again = App(third.url, email=phone.email, tokens=phone.tokens, device=tablet.device)
+        await again.connect()
+        await tablet.until_closing("replaced")
+        assert tablet.closings == [{"code": "replaced", "reconnect": False, "delay_ms": 0}]
+        made = await again.surely("goal.create", {"title": "Run"})
+        for app in (phone, again):
+            await app.until(lambda event: event["seq"] == made["seq"], within=5.0)
+        assert phone.closings == again.closings == []
+        assert max(event["seq"] for event in [*tablet.events, {"seq": 0}]) < made["seq"]
+        for app in (tablet, again):
+            await app.disconnect()
+
+
 async def test_a_draining_node_refuses_nobody(three: Running) -> None:
     """While a reply holds it up, who is connected there is served: by a session that still works, or by another node's."""
     _, two, third = three.nodes

@@ -248,7 +248,7 @@ async def test_events_are_what_apps_see_however_they_are_fetched(mongo: ReplicaS
 
 
 @pytest.mark.parametrize(
-    "told", [lambda _: Wake(), lambda seq: Renew("n2", ["n2.phone"], seq)], ids=["clock", "gateway"]
+    "told", [lambda _: Wake(), lambda seq: Renew("n2", ["n2.sid"], ["phone"], [0.0], seq)], ids=["clock", "gateway"]
 )
 async def test_what_an_owner_accepted_that_had_lost_the_address_is_answered_by_the_next(
     mongo: ReplicaSet, database: str, told: Callable[[int], object]

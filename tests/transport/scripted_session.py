@@ -34,6 +34,7 @@ from actors.questions import (
 from actors.runtime.envelope import CidConflict, Crashed, Envelope, Refused, Reply
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
+from actors.session.devices import Devices
 from transport.signin import Caller, SignedIn, SignIn
 from transport.tokens import Identity
 
@@ -62,9 +63,14 @@ class ScriptedSession:
         self.goals: dict[str, Goal] = {}
         self.answers: dict[str, tuple[Any, Accepted]] = {}
         self.asked: Counter[str] = Counter()
-        self.connections: dict[str, str] = {}
+        self.devices = Devices()
         self.before: Callable[[Any], Awaitable[None]] | None = None
         self.traces: list[str | None] = []
+
+    @property
+    def connections(self) -> dict[str, str]:
+        """The device of each."""
+        return {connection: one.device for connection, one in self.devices._of.items()}
 
     @property
     def seq(self) -> int:
@@ -83,7 +89,7 @@ class ScriptedSession:
 
     def tell(self, message: Any) -> None:
         if isinstance(message, Detach):
-            self.connections.pop(message.connection, None)
+            self.devices.detach(message.connection)
 
     async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the contract
         assert timeout > 0
@@ -110,11 +116,11 @@ class ScriptedSession:
     def _answer(self, message: Any) -> Any:
         match message:
             case Attach():
-                self.connections[message.connection] = message.device
-                return Attached(self.log_id, self.seq)
+                self.devices.attach(message.connection, message.device)
+                return self._attached()
             case Renew():
-                self.connections |= dict.fromkeys(message.connections, "")
-                return Attached(self.log_id, self.seq)
+                self.devices.renew(message)
+                return self._attached()
             case Missed():
                 return self._missed(message)
             case ShowProfile():
@@ -127,6 +133,11 @@ class ScriptedSession:
             case Order():
                 return self._order(message)
         raise AssertionError(message)
+
+    def _attached(self) -> Attached:
+        for connection in self.devices.superseded():
+            self.outbox.end(self.address, connection)
+        return Attached(self.log_id, self.seq)
 
     def _missed(self, message: Missed) -> Events:
         events = self.events[message.since : message.since + message.limit]

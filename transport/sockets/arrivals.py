@@ -72,7 +72,6 @@ async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace
         raise
     first = _begin(connection, auth, attached, host.doors)
     if not connection.closing:  # it may have gone, or been replaced, while it came in
-        _make_room(host, connection)
         connection.unwatch = host.doors.watch(connection.login, lambda: host.end(connection, "auth.revoked"))
     asyncio.get_running_loop().call_soon(_open, host, entrance, connection, first)
 
@@ -118,20 +117,6 @@ def _astray(auth: Auth, attached: Attached) -> str | None:
     if auth.log is not None and auth.log != attached.log:
         return "log"
     return "ahead" if auth.since > attached.seq else None
-
-
-def _make_room(host: Host, connection: Connection) -> None:
-    """The same device again replaces its older connections; beyond the bound, the oldest goes.
-
-    A newer one that is still coming in is left alone: two at once would otherwise end each other.
-    """
-    remaining = [one for one in host.doors.outbox.of(connection.user_id) if not one.closing]
-    older = remaining[: remaining.index(connection)]
-    for other in older:
-        if other.device == connection.device:
-            host.end(other, "replaced")
-    for other in older[: max(0, len(remaining) - host.limits.devices)]:
-        host.end(other, "replaced")
 
 
 def _open(host: Host, entrance: Entrance, connection: Connection, first: list[Frame]) -> None:

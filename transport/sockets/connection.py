@@ -45,6 +45,7 @@ class Connection:
         "_pump",
         "_waiting",
         "_waiting_bytes",
+        "began",
         "closing",
         "cursor",
         "device",
@@ -71,6 +72,7 @@ class Connection:
         self.unwatch: Callable[[], None] = _nothing
         self.cursor = Cursor[Frame](gateway.limits.held)
         self.closing = False
+        self.began = asyncio.get_running_loop().time()
         self.unreadable: list[float] = []
         self._gateway = gateway
         self._pull_events = pull
@@ -131,6 +133,10 @@ class Connection:
         self.cursor = Cursor[Frame](self._gateway.limits.held)
         self.cursor.start(attached.seq, attached.seq)
         self.tell(frame)
+
+    def end(self, code: str) -> None:
+        """Close it, for that reason."""
+        self._gateway.end(self, code)
 
     async def say_goodbye(self, frame: Frame) -> None:
         """The last frame: what waits before it is dropped, the device finds it in the log."""

@@ -21,7 +21,6 @@ class Limits:
     acks: int = 64
     held: int = 256
     connections: int = 20_000
-    devices: int = 32
     unreadable: int = 10
     unreadable_seconds: float = 60.0
     join: float = 10.0

@@ -17,9 +17,11 @@ Send = Callable[[str, str, str, bytes], None]
 EVENTS: Final = "events"
 SIGNAL: Final = "signal"
 MOVED: Final = "moved"
+REPLACED: Final = "replaced"
 
 _encode = msgspec.msgpack.Encoder().encode
 _read_events: Final = msgspec.msgpack.Decoder(list[tuple[int, dict[str, Any]]]).decode
+_read_connection: Final = msgspec.msgpack.Decoder(str).decode
 _read_signal: Final = msgspec.msgpack.Decoder(tuple[dict[str, Any], str | None]).decode
 
 
@@ -98,6 +100,10 @@ class LocalOutbox:
         else:
             self._far.pop(address, None)
 
+    def end(self, address: str, connection: str) -> None:
+        self._replace(address, connection)
+        self._hint({node_of(connection)} - {self._node}, address, REPLACED, connection)
+
     def leave(self, address: str) -> None:
         if not self.leaving:
             self.renew_soon([owner(address)])
@@ -121,8 +127,15 @@ class LocalOutbox:
         elif name == SIGNAL and connections:
             fields, only = _read_signal(body)
             _signal(connections, Frame("signal", fields), only)
+        elif name == REPLACED:
+            self._replace(address, _read_connection(body))
         elif name == MOVED:
             self.renew_soon([owner(address)])
+
+    def _replace(self, address: str, connection: str) -> None:
+        for one in self.of(owner(address)):
+            if one.id == connection:
+                one.end("replaced")
 
     def renew_soon(self, users: Collection[str]) -> None:
         """Their sessions may live elsewhere by now, or pushes were lost: those with devices here are renewed."""

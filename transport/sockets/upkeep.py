@@ -67,9 +67,11 @@ async def renew_at_once(doors: SocketDoors) -> None:
 
 async def renew(doors: SocketDoors, user_id: str) -> bool:
     """A head above what was pushed is pulled. False for a session out of reach: it is asked again the next time."""
-    connections = doors.outbox.of(user_id)
+    connections = [connection for connection in doors.outbox.of(user_id) if not connection.closing]
     newest = max((connection.cursor.seq for connection in connections), default=0)
-    question = Renew(doors.node, [connection.id for connection in connections], newest)
+    ids, devices = [one.id for one in connections], [one.device for one in connections]
+    now = asyncio.get_running_loop().time()
+    question = Renew(doors.node, ids, devices, [now - one.began for one in connections], newest)
     try:
         attached: Attached = await doors.sessions.session(user_id).ask(question, timeout=doors.limits.ask)
     except Refused as refused:

@@ -25,7 +25,7 @@ EVENTS = [recorded("session:ann", n, AT, MessageAdded(f"m{n}", "user", "ann", "h
         Order("ann", "cid", SendMessage(text="héllo")),
         Order("ann", "cid", CreateGoal(title="Run"), AT, 7),
         questions.Attach("node.sid", "phone"),
-        questions.Renew("node", ["node.a", "node.b"]),
+        questions.Renew("node", ["node.a", "node.b"], ["phone", "tablet"], [0.5, 60.0], 7),
         questions.Missed(3, 10),
         questions.Events(EVENTS, 9, more=True),
         questions.Events([], 0, more=False),

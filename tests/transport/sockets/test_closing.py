@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 
 from actors.questions import Attach
+from actors.session.devices import Devices
 from tests.transport.conftest import Node, StartNode
 from tests.transport.sockets.devices import Device, Raw, cid, eventually
 from transport.sockets.limits import Limits
@@ -151,7 +152,8 @@ async def test_a_node_takes_no_more_connections_than_its_bound(start_node: Start
 
 
 async def test_a_user_has_a_bounded_number_of_devices(start_node: StartNode) -> None:
-    node = await start_node(Limits(devices=2))
+    node = await start_node()
+    node.sessions["ann"].devices = Devices(most=2)
     async with Raw(node.http) as first, Raw(node.http) as second, Raw(node.http) as third:
         for number, device in enumerate((first, second, third)):
             await device.join(device_id=f"d{number}")
