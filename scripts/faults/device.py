@@ -91,7 +91,8 @@ class Device:
                 await asyncio.sleep(0.02)
 
     async def go(self) -> None:
-        await self.io.disconnect()
+        with suppress(TypeError):  # engineio: what is lost while it is being closed has forgotten the task it waits for
+            await self.io.disconnect()
         await self.io.shutdown()
 
     async def _signed(self, how: str, more: Json) -> Json:
@@ -144,7 +145,7 @@ class Device:
             return
         async with self._coming:
             self.tally.by_hand += 1
-            await self.io.shutdown()
+            await self.go()
             self.io = self._client()
             await self._connect()
 
@@ -153,7 +154,7 @@ class Device:
             return
         async with self._coming:
             self._tries = 1
-            await self.io.disconnect()
+            await self.go()
             await self._connect()
 
     @property
