@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import aiohttp
@@ -79,12 +80,12 @@ class Device:
 
     async def register(self) -> str:
         """A new user; answers the id."""
-        return str((await self._signed("register", {"name": self.name, "tz": "Europe/Berlin"}))["user_id"])
+        return str((await self._let_in("register", {"name": self.name, "tz": "Europe/Berlin"}))["user_id"])
 
     async def come(self) -> None:
         """Signs in and connects, and returns when the session is ready."""
         if not self._token:
-            await self._signed("login", {})
+            await self._let_in("login", {})
         async with asyncio.timeout(self.numbers.heals_within):
             await self._connect()
             while not self.node:  # noqa: ASYNC110 - an event of the client ends it
@@ -94,6 +95,17 @@ class Device:
         with suppress(TypeError):  # engineio: what is lost while it is being closed has forgotten the task it waits for
             await self.io.disconnect()
         await self.io.shutdown()
+
+    async def _let_in(self, how: str, more: Json) -> Json:
+        """As `_signed`, however many arrive at once: a node that has too much to do says so."""
+        async with asyncio.timeout(self.numbers.heals_within):
+            while True:
+                try:
+                    return await self._signed(how, more)
+                except aiohttp.ClientResponseError as refused:
+                    if refused.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                        raise
+                await asyncio.sleep(LONGEST_PAUSE)
 
     async def _signed(self, how: str, more: Json) -> Json:
         body = {"email": self.email, "password": PASSWORD, **more}
