@@ -39,6 +39,7 @@ async def run(settings: Settings) -> None:
         open_storage(settings) as storage,
         mesh(storage.redis, storage.membership.node, storage.secrets.mesh_key, report) as post,
     ):
+        await storage.membership.drain()  # it tells nodes things and takes nothing: nobody is to leave a session to it
         limits = Limits(attempts=settings.jobs_attempts, lease=settings.jobs_lease_seconds)
         works, told = works_of(storage), partial(_tell, storage, post)
         worker = Worker(storage.job_rows, works, told, WallClock(), report, limits)

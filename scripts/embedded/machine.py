@@ -21,6 +21,7 @@ from scripts.embedded.seaweed import SeaweedFS
 from scripts.embedded.server_child import Server, preloaded_server
 from scripts.embedded.stack import Part, Stack, embedded_stack
 from scripts.embedded.valkey import Valkey
+from scripts.embedded.worker_child import worker_beside
 
 OVERSTAY = 5.0  # seconds after the drain limit until the server is killed
 WATCH_EVERY, TRY_AGAIN_AFTER = 0.5, 5.0  # seconds
@@ -47,6 +48,8 @@ async def run_machine(settings: Settings, arguments: Sequence[str], *, models: b
         await (await tabling).print_table(console, stack)
         console.print(_closing_words(settings, time.monotonic() - began))
         print(f"ready {url}", flush=True)
+        beside = worker_beside(_told(settings, stack), settings.data / "worker.log", console)
+        await opened.enter_async_context(beside)
         await opened.enter_async_context(_coming_up(stack, console))
         return await server.follow()
 
