@@ -139,6 +139,23 @@ def test_the_autoscaler_scales_the_nodes() -> None:
     assert by == {"loop_lag_seconds", "actors_awake"}
 
 
+def test_a_worker_is_the_image_with_another_command_and_has_what_it_needs_of_a_node_s() -> None:
+    worker, node = container("worker"), container("node")
+    module = worker["command"][-1].replace(".", "/") + ".py"
+    assert (worker["image"], worker["command"][:2]) == (node["image"], ["python", "-m"])
+    assert module in (DEPLOY / "Dockerfile").read_text()
+    assert worker["envFrom"] == node["envFrom"]
+    assert {one["name"] for one in worker["env"]} <= {one["name"] for one in node["env"]}
+    mounts = {one["mountPath"]: one["name"] for one in worker["volumeMounts"]}
+    assert mounts.items() <= {one["mountPath"]: one["name"] for one in node["volumeMounts"]}.items()
+    assert str(Path(MAPPED["LIFEBUDDY_MASTER_KEY_FILE"]).parent) in mounts
+    assert pod("worker")["securityContext"] == pod("node")["securityContext"]
+    assert worker["securityContext"] == node["securityContext"]
+    stores, world = policy("worker-to")["egress"]
+    assert stores == policy("node-to")["egress"][0]
+    assert [one["port"] for one in world["ports"]] == [443]
+
+
 # ── what it may ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
