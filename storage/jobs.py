@@ -1,7 +1,5 @@
 """Where sessions leave their jobs: kept in MongoDB, called out in Redis."""
 
-from datetime import UTC, datetime
-
 from actors.domain.jobs import Job, JobOutcome
 from storage.mongo.jobs import MongoJobs
 from storage.redis.queue import RedisQueue
@@ -15,7 +13,7 @@ class StoredJobs:
         self._queue = queue
 
     async def offer(self, job: Job) -> JobOutcome | None:
-        outcome = await self._rows.open(job, datetime.now(UTC))
+        outcome = await self._rows.open(job)
         if outcome is None:
             await self._queue.put(job.id)
         return outcome

@@ -1,6 +1,6 @@
 """Background work, one document a job: who does it, how often it was tried, how it ended. Dead letters stay."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +13,8 @@ from storage.mongo.connect import Database, Document, kept, reachable
 from storage.mongo.queries import Query
 
 COLLECTION: Final = "jobs"
+EVER: Final = datetime.fromtimestamp(0, UTC)
+"""A new job may be claimed at once, whatever the clocks of nodes and workers say."""
 
 
 def job_open(job_id: str, now: datetime) -> Query:
@@ -31,9 +33,9 @@ class MongoJobs:
         self._jobs = kept(database, COLLECTION)
         self.dead = 0
 
-    async def open(self, job: Job, now: datetime) -> JobOutcome | None:
+    async def open(self, job: Job) -> JobOutcome | None:
         """There is such a job from now on; how it ended, if it has."""
-        fresh = {**msgspec.to_builtins(job), "state": "open", "attempts": 0, "excused": 0, "until": now}
+        fresh = {**msgspec.to_builtins(job), "state": "open", "attempts": 0, "excused": 0, "until": EVER}
         del fresh["id"]
         with reachable():
             try:

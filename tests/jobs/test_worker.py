@@ -52,7 +52,7 @@ class Bench:
         return Worker(self.rows, {"export": counted}, tell, WallClock(), report, limits)
 
     async def outcome(self, one: Job) -> JobOutcome | None:
-        return await self.rows.open(one, datetime.now(UTC))
+        return await self.rows.open(one)
 
 
 @pytest_asyncio.fixture
