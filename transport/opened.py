@@ -161,7 +161,8 @@ async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
         down = "1: it did not answer when it was last asked"
         show(registry, [Reading("part_down", down, partial(readiness.is_down, part), part) for part in readiness.parts])
         await _welcome(signin, behind.say)
-        application = app(replace(_rest_doors(wanted, behind, signin, readiness, registry), load=load))
+        rest = _rest_doors(wanted, behind, signin, readiness, registry)
+        application = app(replace(rest, load=load, processes=neighbours))
         gateway.mount(application)
         async with (
             _tls(wanted, behind.report) as tls,

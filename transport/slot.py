@@ -19,9 +19,14 @@ class ArgumentError(Exception):
     """The command line asks for what there is not."""
 
 
+def slot_name(number: int | str) -> str:
+    """No node is called so."""
+    return f"slot-{number}"
+
+
 class Slot(msgspec.Struct, frozen=True):
     """`listener` and `tie` are inherited file descriptors. `room` is a directory only this user may enter, in which
-    each process listens under the name of its node.
+    each process listens under the name of its node, and under its slot's.
     """
 
     number: int
@@ -34,9 +39,18 @@ class Slot(msgspec.Struct, frozen=True):
     def own_socket(self) -> Path:
         return Path(self.room, self.node)
 
+    def name_socket(self) -> None:
+        """From now on the name of the slot leads to this process."""
+        link = self.own_socket.with_suffix(".new")
+        link.symlink_to(self.node)
+        link.replace(Path(self.room, slot_name(self.number)))
+
     def leave(self) -> None:
         """The last one out removes the room, whatever became of the supervisor."""
         self.own_socket.unlink(missing_ok=True)
+        for name in Path(self.room).glob(slot_name("*")):
+            if not name.exists():  # whoever it led to has gone
+                name.unlink(missing_ok=True)
         with suppress(OSError):  # others are still in it
             Path(self.room).rmdir()
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
@@ -19,6 +20,7 @@ from scripts.rolling import BACK_WITHIN, Nodes, roll
 from tests.flows.browser import JS
 from tests.flows.stock import share_one_conversation
 from tests.scripted_model import asked, scripted_model
+from transport.sockets.neighbours import PASSED_BY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]  # processes start, seven of them
 
@@ -67,6 +69,23 @@ async def test_stock_devices_of_one_user_on_different_nodes_see_the_same_live(se
     async with asyncio.timeout(90):
         while apart < 2:
             apart += await share_one_conversation(server.url)
+
+
+async def test_each_process_is_read_by_its_slot_whichever_is_asked(server: Nodes) -> None:
+    async with aiohttp.ClientSession(headers={"Connection": "close"}) as http:
+
+        async def began(slot: int) -> list[str]:
+            async with http.get(f"{server.url}/metrics?slot={slot}") as response:
+                lines = (await response.text()).splitlines()
+                return [line for line in lines if line.startswith("process_start_time_seconds ")]
+
+        first = [await began(slot) for slot in (1, 2, 3)]
+        assert len({one for (one,) in first}) == 3
+        for _ in range(4):
+            assert [await began(slot) for slot in (1, 2, 3)] == first
+        for wrong, headers, status in (("4", {}, 404), ("no", {}, 400), ("1", {PASSED_BY: "forged"}, 403)):
+            async with http.get(f"{server.url}/metrics?slot={wrong}", headers=headers) as response:
+                assert response.status == status
 
 
 async def test_a_killed_node_is_out_of_the_fleet_at_once_and_a_rolling_restart_loses_nothing(

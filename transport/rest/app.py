@@ -46,6 +46,7 @@ async def listening(
         else:
             site = web.SockSite(runner, socket.socket(fileno=slot.listener), backlog=BACKLOG, ssl_context=tls)
             await web.UnixSite(runner, slot.own_socket).start()
+            slot.name_socket()
         await site.start()
         yield site.stop
     finally:

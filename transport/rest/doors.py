@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -41,6 +42,16 @@ class Documents:
     policy: str
 
 
+class Processes(Protocol):
+    """Those that share our port, by the numbers of their slots."""
+
+    def trusts(self, request: web.Request) -> bool:
+        """Whether one of them has passed it on, and so let it in."""
+
+    async def ask(self, request: web.Request, slot: int) -> web.StreamResponse | None:
+        """What the one of that slot answers; None for our own. Raises NotFound."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """Given once by the composition root. `own_doors` are paths in the same application that guard themselves;
@@ -57,6 +68,7 @@ class Doors:
     keys: ServiceKeys | None = None
     readiness: Readiness
     registry: CollectorRegistry
+    processes: Processes | None = None
     documents: Callable[[], Documents]
     origins: frozenset[str] = frozenset()
     own_doors: frozenset[str] = frozenset({"/socket.io/", "/socket.io-msgpack/"})

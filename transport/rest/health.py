@@ -2,19 +2,21 @@
 
 from functools import partial
 from ipaddress import ip_address
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from aiohttp import hdrs, web
+from msgspec import Meta
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from actors.domain.refusals import Unauthenticated
+from actors.domain.refusals import NotFound, Unauthenticated
 from transport.refusals import Forbidden
 from transport.rest import landing
 from transport.rest.asking import answer, bearer
-from transport.rest.doors import DOORS
+from transport.rest.doors import DOORS, Doors
 from transport.rest.readiness import Report
 from transport.rest.routes import Route
+from transport.slot import MOST
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -31,15 +33,31 @@ async def readyz(request: web.Request) -> web.Response:
     return answer(report, 200 if report.status in {"ready", "degraded"} else 503)
 
 
-async def metrics(request: web.Request) -> web.Response:
+class Scrape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`slot`: that of the process to read, of several behind one port; else any of them answers."""
+
+    slot: Annotated[int, Meta(ge=1, le=MOST)] | None = None
+
+
+async def metrics(request: web.Request, scrape: Scrape) -> web.StreamResponse:
     """For listed addresses, but not through a proxy, whose address may be a listed one; or with an API key."""
     doors = request.app[DOORS]
+    if doors.processes is None or not doors.processes.trusts(request):
+        await _check_reader(doors, request)
+        if scrape.slot is not None:
+            passed = None if doors.processes is None else await doors.processes.ask(request, scrape.slot)
+            if passed is not None:
+                return passed
+    return web.Response(body=generate_latest(doors.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _check_reader(doors: Doors, request: web.Request) -> None:
+    """Raises Forbidden, Unauthenticated."""
     proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     if proxied or not any(ip_address(request.remote or "::") in network for network in doors.metrics_from):
         if doors.keys is None or hdrs.AUTHORIZATION not in request.headers:
             raise Forbidden
         await doors.keys.identify(bearer(request), "metrics:read")
-    return web.Response(body=generate_latest(doors.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def home(request: web.Request) -> web.Response:
@@ -62,8 +80,9 @@ ROUTES: Final = (
         "node.metrics",
         metrics,
         "Its counters",
+        query=Scrape,
         answer=str,
         media="text/plain",
-        refuses=(Forbidden, Unauthenticated),
+        refuses=(Forbidden, NotFound, Unauthenticated),
     ),
 )

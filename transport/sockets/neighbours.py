@@ -15,7 +15,9 @@ import aiohttp
 from aiohttp import hdrs, web
 from yarl import URL
 
-from transport.slot import Slot
+from actors.domain.refusals import NotFound
+from transport.refusals import Forbidden
+from transport.slot import Slot, slot_name
 
 PASSED_BY: Final = "X-Passed-By"
 _OF_ONE_HOP: Final = frozenset(
@@ -81,6 +83,23 @@ class Neighbours:
         told = request.headers.get(PASSED_BY)
         if told is not None and not hmac.compare_digest(told.encode(), self._signed(request).encode()):
             raise NotPassedError(HTTPStatus.FORBIDDEN, "forbidden")
+
+    def trusts(self, request: web.Request) -> bool:
+        """Whether one of us has passed it on. Raises Forbidden for one that pretends so."""
+        try:
+            self.check(request)
+        except NotPassedError:
+            raise Forbidden from None
+        return PASSED_BY in request.headers
+
+    async def ask(self, request: web.Request, slot: int) -> web.StreamResponse | None:
+        """What the process of that slot answers; None for our own. Raises NotFound where there is none."""
+        if slot == self._slot.number:
+            return None
+        try:
+            return await self.pass_on(request, slot_name(slot))
+        except NotPassedError:
+            raise NotFound from None
 
     async def _session(self, node: str) -> aiohttp.ClientSession:
         path = Path(self._slot.room, node)

@@ -26,7 +26,7 @@ POLLING = "/socket.io/?EIO=4&transport=polling"
 async def nodes(start_node: StartNode) -> AsyncIterator[list[Node]]:
     with tempfile.TemporaryDirectory(prefix="lb-") as room:
         yield [await start_node(slot=Slot(number, f"n{number}", -1, -1, room)) for number in (1, 2)]
-        assert {path.name for path in Path(room).iterdir()} == {"n1", "n2"}
+        assert {path.name for path in Path(room).iterdir()} == {"n1", "n2", "slot-1", "slot-2"}
 
 
 @asynccontextmanager
