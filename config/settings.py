@@ -28,6 +28,8 @@ Words = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[tuple[Network, ...], NoDecode]
 Rate = Annotated[str, Field(pattern=r"^[1-9]\d*/([1-9]\d*)?(s|min|h|d)$")]
 """So many in a time, such as `5/15min`."""
+_HOST = r"([^,:/?@\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?"
+REDIS_URL = re.compile(rf"unix://.|rediss?://.|rediss?\+cluster://([^/]*@)?{_HOST}(,{_HOST})*(/0?)?(\?.*)?$")
 
 
 class SettingsError(ValueError):
@@ -72,7 +74,9 @@ class Settings(BaseSettings):
     mongo_database: str = Field("lifebuddy", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="Name of the database.")
     redis_url: SecretStr | None = Field(
         None,
-        description="Redis or Valkey, version 7 or newer. Unset: `scripts/run` starts one.",
+        description="Redis or Valkey, version 7 or newer: `redis://:password@host:6379/0` or `rediss://…`. A Redis Cluster: "
+        "`redis+cluster://:password@host:6379,host:6379` (`rediss+cluster://…`), with some of its nodes; the others are "
+        "asked for. Unset: `scripts/run` starts one.",
     )
     embedded: Words = Field(
         (),
@@ -269,6 +273,15 @@ class Settings(BaseSettings):
             return tuple(ip_network(str(word)) for word in _words(given) or ())
         except ValueError:
             raise ValueError("is not a list of networks such as 10.0.0.0/8") from None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_is_one(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not REDIS_URL.match(given.get_secret_value()):
+            raise ValueError(
+                "is no URL such as redis://:password@host:6379/0 or redis+cluster://:password@host:6379,host:6379"
+            )
+        return given
 
     @field_validator("smtp_url")
     @classmethod

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from actors.runtime.outside import Report
 from storage.jobs import StoredJobs
 from storage.mongo import connect as mongo
@@ -28,6 +26,7 @@ from storage.redis.counters import RedisCounters, counters
 from storage.redis.membership import Membership, member
 from storage.redis.placement import RedisPlacement, placement
 from storage.redis.queue import RedisQueue
+from storage.redis.shards import Shards
 from storage.s3.exports import S3Exports
 from storage.s3.files import S3Files, files
 from storage.sealing import MASTER, Sealing, Secrets
@@ -39,7 +38,7 @@ class Storage:
     """`log_id` is the log's own id, which only a restore changes; `membership` is this node's."""
 
     database: mongo.Database
-    redis: Redis
+    redis: Shards
     secrets: Secrets
     log_id: str
     log: MongoLog
@@ -80,8 +79,8 @@ class Storage:
         await self.database.command("ping")
 
     async def check_redis(self) -> None:
-        """Raises what Redis does when it is away."""
-        await self.redis.ping()
+        """Raises what Redis does when all of it is away: with a shard less, the others' addresses are still served."""
+        await self.redis.check()
 
 
 @asynccontextmanager
@@ -90,16 +89,16 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         database = await enter(mongo.connected(where.mongo_url, database=where.mongo_database))
-        client = await enter(redis.connected(where.redis_url))
+        shards = await enter(redis.connected(where.redis_url, report))
         log_id = await schema.prepare(database)
         sealing, secrets = Sealing(MongoKeys(database), where.keys), Secrets(where.keys[MASTER])
         kept = None if where.s3 is None else await enter(files(where.s3, report))
         job_rows, queue = MongoJobs(database), RedisQueue(where.redis_url)
         stack.push_async_callback(queue.close)
-        membership = await enter(member(client, report, ttl=where.ttl, every=where.every, node=where.node))
+        membership = await enter(member(shards, report, ttl=where.ttl, every=where.every, node=where.node))
         yield Storage(
             database=database,
-            redis=client,
+            redis=shards,
             secrets=secrets,
             log_id=log_id,
             log=await enter(MongoLog(database, sealing, report=report)),
@@ -114,8 +113,8 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             goals=MongoGoals(database, sealing, secrets.digest),
             messages=MongoMessages(database, sealing),
             membership=membership,
-            placement=await enter(placement(client, membership, report)),
-            counters=await enter(counters(client, secrets.digest, report)),
+            placement=await enter(placement(shards, membership, report)),
+            counters=await enter(counters(shards, secrets.digest, report)),
             files=kept,
             job_rows=job_rows,
             queue=queue,

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from scripts.embedded.mongo import ReplicaSet, mongod, mongod_replica_set
 from scripts.embedded.valkey import Valkey, valkey_server
+from tests.valkey_cluster import Cluster, StartCluster, valkey_cluster
 
 StartMongo = Callable[[], Awaitable[ReplicaSet]]
 StartValkey = Callable[[], Awaitable[Valkey]]
@@ -33,6 +34,13 @@ async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Repli
 async def valkey_session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Valkey]:
     async with valkey_server(tmp_path_factory.mktemp("valkey"), throwaway=True) as server:
         yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def cluster_session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """The session's Redis Cluster of three shards: `.url`. Never kill it."""
+    async with valkey_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
 
 
 @pytest_asyncio.fixture
@@ -77,6 +85,17 @@ def start_valkey(stack: AsyncExitStack, tmp_path: Path) -> StartValkey:
         return await stack.enter_async_context(
             valkey_server(tmp_path / f"valkey-{uuid.uuid4().hex[:6]}", throwaway=True),
         )
+
+    return start
+
+
+@pytest.fixture
+def start_cluster(stack: AsyncExitStack, tmp_path: Path) -> StartCluster:
+    """`await start_cluster(replicas=0)`: a Redis Cluster of the test's own (about 3 s)."""
+
+    async def start(replicas: int = 0) -> Cluster:
+        directory = tmp_path / f"cluster-{uuid.uuid4().hex[:6]}"
+        return await stack.enter_async_context(valkey_cluster(directory, replicas=replicas))
 
     return start
 

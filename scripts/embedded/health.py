@@ -12,12 +12,10 @@ from urllib.parse import urlsplit
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from scripts.embedded.binaries import MONGOD_FLOOR, REDIS_FLOOR
+from storage.redis.connect import OtherMode, connected
+from storage.redis.shards import UNREACHABLE
 
 WITHIN = 5.0  # seconds
 
@@ -91,11 +89,18 @@ async def _ask_mongo(url: str) -> Health:
 
 async def _ask_redis(url: str) -> Health:
     try:
-        async with Redis.from_url(url, socket_timeout=WITHIN, retry=Retry(NoBackoff(), 0)) as client:
-            info = await client.info("server")
-    except (RedisError, OSError) as failure:
+        async with connected(url, _told_by_health, time_limit=WITHIN) as shards:
+            infos = [await shard.info("server") for shard in shards.all]
+    except OtherMode as failure:
+        return Health(why=str(failure))
+    except UNREACHABLE as failure:
         return Health(why=f"does not answer ({type(failure).__name__})")
-    return _floored(str(info.get("valkey_version") or info["redis_version"]), REDIS_FLOOR)
+    versions = [str(info.get("valkey_version") or info["redis_version"]) for info in infos]
+    return min((_floored(version, REDIS_FLOOR) for version in versions), key=lambda health: health.well)
+
+
+def _told_by_health(event: str, fields: dict[str, Any]) -> None:
+    """What goes wrong with Redis is what is said of its health."""
 
 
 def _get(url: str, key: str) -> Health:

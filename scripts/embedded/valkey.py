@@ -28,7 +28,8 @@ enable-debug-command local
 class Valkey(Child):
     """A running server. `kill()`, `freeze()` and `thaw()` are for tests; after `kill()`, `start_again()`."""
 
-    def __init__(self, program: Program, directory: Path, port: int) -> None:
+    def __init__(self, program: Program, directory: Path, port: int, more: str = "") -> None:
+        """`more`: lines of configuration."""
         self.program = program
         self.directory = directory
         self.port = port
@@ -37,7 +38,7 @@ class Valkey(Child):
         super().__init__("valkey", [str(program.path), str(configuration)], directory / "valkey.log")
         configuration.touch(mode=0o600)
         configuration.write_text(
-            CONFIGURATION.format(port=port, password=self._password, directory=directory.resolve()),
+            CONFIGURATION.format(port=port, password=self._password, directory=directory.resolve()) + more,
         )
 
     @property

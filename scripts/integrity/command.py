@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 
 import msgspec
-from redis.asyncio import Redis
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -14,12 +13,13 @@ from rich.table import Table
 
 from actors.runtime.envelope import Unavailable
 from scripts.integrity.findings import CODES, Counts, Finding
+from scripts.integrity.places import told_by_the_pass
 from scripts.integrity.whole import Integrity
 from storage.mongo import schema
 from storage.mongo.connect import connected
 from storage.mongo.keys import MongoKeys
-from storage.redis.connect import UNREACHABLE
 from storage.redis.connect import connected as redis_connected
+from storage.redis.shards import UNREACHABLE, Shards
 from storage.sealing import Sealing, Unsealable, WrappedKey
 
 
@@ -79,10 +79,10 @@ async def opened(stores: Stores, tell: Callable[[Finding], None]) -> AsyncIterat
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connected(stores.mongo_url, database=stores.database))
         await schema.refuse_newer(database)
-        redis: Redis | None = None
+        redis: Shards | None = None
         if stores.redis_url is not None:
             with suppress(*UNREACHABLE):
-                redis = await stack.enter_async_context(redis_connected(stores.redis_url))
+                redis = await stack.enter_async_context(redis_connected(stores.redis_url, told_by_the_pass))
         yield Integrity(database, Sealing(KeysAsTheyAre(database), stores.keys), redis, tell)
 
 

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from scripts.integrity.findings import Counts, Finding
 from storage.mongo import queries
 from storage.mongo.connect import Database, kept
 from storage.mongo.log import LOG, SNAPSHOTS
 from storage.mongo.projections import HEADS, ROWS
 from storage.mongo.queries import INDEXES
+from storage.redis.batch import Batch, batched
 from storage.redis.membership import node_key
 from storage.redis.placement import place_key
+from storage.redis.shards import Shards
 
 TOGETHER: Final = 500
 SETTLED: Final = 2.0
@@ -42,38 +42,49 @@ async def without_log(database: Database, addresses: Sequence[str]) -> list[str]
     return found + [address for address in addresses if not _is_address(address)]
 
 
-async def dead_places(redis: Redis, addresses: Sequence[str], counts: Counts) -> AsyncIterator[Finding]:
-    """Of these addresses, or of all: those placed on a node that does not live, now and a little later."""
-    async for some in _given(addresses) if addresses else _placed(redis):
-        counts.placements = (counts.placements or 0) + len(some)
-        dead = await _dead(redis, some)
-        if dead:
-            await asyncio.sleep(SETTLED)
-            for address in await _dead(redis, dead):
-                yield Finding("place.dead", address)
+async def dead_places(shards: Shards, addresses: Sequence[str], counts: Counts) -> AsyncIterator[Finding]:
+    """Of these addresses, or of all: those placed on a node that does not live, now and a little later.
+
+    Raises Unavailable when Redis goes away.
+    """
+    async with batched(shards, told_by_the_pass) as batch:
+        async for some in _given(addresses) if addresses else _placed(shards):
+            counts.placements = (counts.placements or 0) + len(some)
+            dead = await _dead(batch, some)
+            if dead:
+                await asyncio.sleep(SETTLED)
+                for address in await _dead(batch, dead):
+                    yield Finding("place.dead", address)
 
 
-async def _dead(redis: Redis, addresses: Sequence[str]) -> list[str]:
-    pipeline = redis.pipeline(transaction=False)
-    for address in addresses:
-        pipeline.get(place_key(address))
-    nodes: list[bytes | None] = await pipeline.execute()
+def told_by_the_pass(event: str, fields: dict[str, Any]) -> None:
+    """What goes wrong with Redis ends the pass, which says so."""
+
+
+async def _dead(batch: Batch, addresses: Sequence[str]) -> list[str]:
+    nodes: list[bytes | None] = await asyncio.gather(*(_get(batch, place_key(address)) for address in addresses))
     named: set[bytes] = {node for node in nodes if node is not None}
-    living = {node for node in named if await redis.exists(node_key(node.decode(errors="replace")))}
+    living = {node for node in named if await _get(batch, node_key(node.decode(errors="replace")))}
     return [address for address, node in zip(addresses, nodes, strict=True) if node in named - living]
+
+
+async def _get(batch: Batch, key: str) -> bytes | None:
+    found: bytes | None = await batch.call(key, lambda redis: redis.get(key))
+    return found
 
 
 async def _given(addresses: Sequence[str]) -> AsyncIterator[Sequence[str]]:
     yield addresses
 
 
-async def _placed(redis: Redis) -> AsyncIterator[Sequence[str]]:
+async def _placed(shards: Shards) -> AsyncIterator[Sequence[str]]:
     prefix, some = place_key(""), list[str]()
-    async for key in redis.scan_iter(match=f"{prefix}*", count=TOGETHER):
-        some.append(key.decode(errors="replace").removeprefix(prefix))
-        if len(some) == TOGETHER:
-            yield some
-            some = []
+    for shard in shards.all:
+        async for key in shard.scan_iter(match=f"{prefix}*", count=TOGETHER):
+            some.append(key.decode(errors="replace").removeprefix(prefix))
+            if len(some) == TOGETHER:
+                yield some
+                some = []
     if some:
         yield some
 

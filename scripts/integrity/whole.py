@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import islice
 from typing import Final
 
-from redis.asyncio import Redis
-
 from actors.events import TYPES, UPCASTS
 from actors.runtime.codec import Codec
 from scripts.embedded.replay import first_ids
@@ -16,6 +14,7 @@ from scripts.integrity.places import dead_places, orphans, without_log
 from storage.mongo.connect import Database
 from storage.mongo.log import LOG
 from storage.mongo.positions import parse
+from storage.redis.shards import Shards
 from storage.sealing import Sealing
 
 AT_ONCE: Final = 4
@@ -34,7 +33,7 @@ class Integrity:
         self,
         database: Database,
         sealing: Sealing,
-        redis: Redis | None,
+        redis: Shards | None,
         tell: Callable[[Finding], None],
     ) -> None:
         self._database, self._sealing, self._redis, self._tell = database, sealing, redis, tell

@@ -2,77 +2,86 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
 
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
-from storage.redis.connect import TIME_LIMIT, UNREACHABLE
+from storage.redis.shards import TIME_LIMIT, Queue, Shards
 
-MAX_WAITING = 20_000  # calls; beyond, a call is refused as overloaded
+MAX_WAITING = 20_000  # calls at one shard; beyond, a call is refused as overloaded
 MAX_TOGETHER = 1_000  # commands in one round trip
-
-Queue = Callable[[Pipeline], Any]
-"""Puts exactly one command into the pipeline."""
 
 _Call = tuple[Queue, asyncio.Future[Any]]
 
 
 class Batch:
-    """Calls go out in the order they were made. A command must be harmless when it is sent twice."""
+    """Calls of one key go out in the order they were made. A command must be harmless when it is sent twice.
 
-    def __init__(self, redis: Redis, report: Report, time_limit: float) -> None:
-        self._redis = redis
+    Each shard has a round trip of its own: one that hangs holds back nobody at the others.
+    """
+
+    def __init__(self, shards: Shards, report: Report, time_limit: float) -> None:
+        self._shards = shards
         self._report = report
         self._time_limit = time_limit
-        self._waiting: deque[_Call] = deque()
-        self._called = asyncio.Event()
+        self._waiting: dict[Redis, deque[_Call]] = {}  # those shards to which something is under way
+        self._called: deque[Redis] = deque()
+        self._wake = asyncio.Event()
         self._open = True
-        self._failing = False
+        self._failing: set[Redis] = set()
 
-    async def call(self, queue: Queue) -> Any:
+    async def call(self, key: str, queue: Queue) -> Any:
         """The answer to that one command. Raises Unavailable, or Overloaded when too many wait already."""
         if not self._open:
             raise Unavailable
-        if len(self._waiting) >= MAX_WAITING:
+        shard = self._shards.at(key)
+        waiting = self._waiting.get(shard)
+        if waiting is None:
+            waiting = self._waiting[shard] = deque()
+            self._called.append(shard)
+            self._wake.set()
+        if len(waiting) >= MAX_WAITING:
             raise Overloaded(retry_after_ms=1000)
         answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((queue, answer))
-        self._called.set()
+        waiting.append((queue, answer))
         return await answer
 
     async def run(self) -> None:
         try:
-            while True:
-                await self._called.wait()
-                self._called.clear()
-                while self._waiting:
-                    together = min(len(self._waiting), MAX_TOGETHER)
-                    await self._send([self._waiting.popleft() for _ in range(together)])
+            async with asyncio.TaskGroup() as sending:
+                while True:
+                    await self._wake.wait()
+                    self._wake.clear()
+                    while self._called:
+                        sending.create_task(self._drain(self._called.popleft()), name="redis.batch.shard")
         finally:
             self._open = False
-            _settle(self._waiting, [ConnectionError("closed")] * len(self._waiting))
+            for waiting in self._waiting.values():
+                _settle(waiting, [ConnectionError("closed")] * len(waiting))
 
-    async def _send(self, calls: Sequence[_Call]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for queue, _ in calls:
-            queue(pipeline)
+    async def _drain(self, shard: Redis) -> None:
+        waiting = self._waiting[shard]
+        while waiting:
+            together = min(len(waiting), MAX_TOGETHER)
+            await self._send(shard, [waiting.popleft() for _ in range(together)])
+        del self._waiting[shard]
+
+    async def _send(self, shard: Redis, calls: Sequence[_Call]) -> None:
         answers: Sequence[Any] = [ConnectionError("cut short")] * len(calls)
         try:
-            async with asyncio.timeout(self._time_limit):
-                answers = await pipeline.execute(raise_on_error=False)
-        except UNREACHABLE as problem:
-            answers = [problem] * len(calls)
+            answers = await self._shards.execute(shard, [queue for queue, _ in calls], self._time_limit)
         finally:
             problems = {type(answer).__name__ for answer in answers if isinstance(answer, Exception)}
-            if problems and not self._failing:  # the first of a row: while Redis is away there may be thousands
+            if (
+                problems and shard not in self._failing
+            ):  # the first of a row: while Redis is away there may be thousands
                 self._report("redis.call_failed", {"errors": sorted(problems), "calls": len(calls)})
-            self._failing = bool(problems)
+            (self._failing.add if problems else self._failing.discard)(shard)
             _settle(calls, answers)
 
 
@@ -89,7 +98,7 @@ def _settle(calls: Sequence[_Call], answers: Sequence[Any]) -> None:
 
 
 @asynccontextmanager
-async def batched(redis: Redis, report: Report, *, time_limit: float = TIME_LIMIT) -> AsyncIterator[Batch]:
-    batch = Batch(redis, report, time_limit)
+async def batched(shards: Shards, report: Report, *, time_limit: float = TIME_LIMIT) -> AsyncIterator[Batch]:
+    batch = Batch(shards, report, time_limit)
     async with owned(batch.run(), "redis.batch", report):
         yield batch

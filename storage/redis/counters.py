@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from actors.ports import Standing, Take
 from actors.runtime.outside import Report
 from storage.redis.batch import Batch, batched
+from storage.redis.shards import Shards
 from storage.sealing import normal
 
 # The generic cell rate algorithm (ITU-T I.371, annex A, virtual scheduling), by the clock of Redis, which all nodes
@@ -50,17 +49,17 @@ class RedisCounters:
 
     async def remember(self, subject: str) -> None:
         key = self._key("known", subject)
-        await self._batch.call(lambda redis: redis.set(key, b"", ex=REMEMBERED))
+        await self._batch.call(key, lambda redis: redis.set(key, b"", ex=REMEMBERED))
 
     async def remembers(self, subject: str) -> bool:
         key = self._key("known", subject)
-        return bool(await self._batch.call(lambda redis: redis.exists(key)))
+        return bool(await self._batch.call(key, lambda redis: redis.exists(key)))
 
     async def _run(self, take: Take, count: int) -> Any:
         interval, burst = take.limit.interval * 1000, take.limit.burst
         arguments = (interval, interval * (burst - 1), count)
         key = self._key(f"limit:{take.limit.name}", take.subject)
-        return await self._batch.call(lambda redis: redis.eval(TAKE, 1, key, *arguments))
+        return await self._batch.call(key, lambda redis: redis.eval(TAKE, 1, key, *arguments))
 
     def _key(self, kind: str, subject: str) -> str:
         return f"{kind}:{self._digest(normal(subject).encode()).hex()}"
@@ -68,7 +67,7 @@ class RedisCounters:
 
 @asynccontextmanager
 async def counters(
-    redis: Redis, digest: Callable[[bytes], bytes], report: Report, *, time_limit: float = TIME_LIMIT
+    shards: Shards, digest: Callable[[bytes], bytes], report: Report, *, time_limit: float = TIME_LIMIT
 ) -> AsyncIterator[RedisCounters]:
-    async with batched(redis, report, time_limit=time_limit) as batch:
+    async with batched(shards, report, time_limit=time_limit) as batch:
         yield RedisCounters(batch, digest)

@@ -12,7 +12,9 @@ from redis.asyncio import Redis
 from actors.runtime.envelope import Unavailable
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
-from storage.redis.connect import UNREACHABLE, connected
+from storage.redis.batch import Batch, batched
+from storage.redis.connect import connected
+from storage.redis.shards import TIME_LIMIT, UNREACHABLE, Queue, Shards
 
 TTL = 10.0  # seconds
 EVERY = 3.0  # seconds between refreshes
@@ -55,15 +57,15 @@ class Membership:
     `reachable` is what the newest refresh found: while it is false nobody has to find out anew, one time limit each.
     """
 
-    def __init__(self, redis: Redis, lease: Lease, every: float, report: Report, node: str) -> None:
+    def __init__(self, shards: Shards, lease: Lease, every: float, report: Report, node: str) -> None:
         self.node = node
         self.lease = lease
         self.draining = False
         self.lost = asyncio.Event()
-        self._redis = redis
+        self._shards = shards
         self._every = every
         self._report = report
-        self._run_id: object = None
+        self._run_ids: dict[Redis, object] = {}
         self.reachable = True
         self._refreshing = asyncio.Lock()
 
@@ -97,23 +99,29 @@ class Membership:
     async def others(self) -> list[str]:
         """Who else lives and does not drain; nobody, as far as is known, while Redis is out of reach."""
         try:
-            async with asyncio.timeout(self._every):
-                states = await self._states()
-                dead = [node for node, state in states.items() if state is None]
-                if dead:
-                    await self._redis.srem(NODES, *dead)
+            states = await self._states()
+            dead = [node for node, state in states.items() if state is None]
+            if dead:
+                await self._ask(NODES, lambda redis: redis.srem(NODES, *dead))
         except UNREACHABLE as problem:
             self._report("membership.not_read", {"error": type(problem).__name__})
             return []
         return [node for node, state in states.items() if state == b"live" and node != self.node]
 
     async def _states(self) -> dict[str, bytes | None]:
-        named: Any = await self._redis.smembers(NODES)  # bytes; redis-py says that they may be text
-        nodes = sorted(node.decode() for node in named)
-        pipeline = self._redis.pipeline(transaction=False)
-        for node in nodes:
-            pipeline.get(node_key(node))
-        return dict(zip(nodes, await pipeline.execute(), strict=True))
+        """Of all that have joined and whose shard answers."""
+        nodes = sorted(node.decode() for node in await self._ask(NODES, lambda redis: redis.smembers(NODES)))
+        async with batched(self._shards, self._report, time_limit=self._every) as batch:
+            found = await asyncio.gather(*(_state(batch, node) for node in nodes), return_exceptions=True)
+        states = zip(nodes, found, strict=True)
+        return {node: state for node, state in states if not isinstance(state, BaseException)}
+
+    async def _ask(self, key: str, queue: Queue) -> Any:
+        """Raises what Redis does when it is away."""
+        (answer,) = await self._shards.execute(self._shards.at(key), [queue], self._every)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def run(self) -> None:
         """Refresh for ever; sooner while Redis is away."""
@@ -124,36 +132,47 @@ class Membership:
 
     async def leave(self) -> None:
         """Gone at once instead of after the lease; out of reach, it lapses by itself."""
-        try:
-            async with asyncio.timeout(self._every):
-                await _gone(self._redis, self.node)
-        except UNREACHABLE as problem:
+        problem = await _gone(self._shards, self.node, self._every)
+        if problem is not None:
             self._report("membership.not_left", {"error": type(problem).__name__})
 
     async def _refresh(self) -> bool:
         sent = since_boot()
-        state = b"draining" if self.draining else b"live"
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.set(node_key(self.node), state, px=round(self.lease.ttl * 1000), get=True)
-        pipeline.info("server")
-        pipeline.sadd(NODES, self.node)
-        try:
-            async with asyncio.timeout(self._every):
-                before, server, _ = await pipeline.execute()
-        except UNREACHABLE as problem:
-            self._reached(problem)
+        answer, run_ids, _ = await asyncio.gather(self._write(), self._look(), self._join())
+        self._reached(answer if isinstance(answer, Exception) else None)
+        if isinstance(answer, Exception):
             return False
-        self._reached(None)
-        self._compare(before, server["run_id"])
+        self._compare(answer, run_ids)
         self.lease.renew(sent)
         return True
 
-    def _compare(self, before: bytes | None, run_id: object) -> None:
+    async def _write(self) -> Any:
+        """What stood there before, or why that is not known."""
+        key, state = node_key(self.node), b"draining" if self.draining else b"live"
+        px = round(self.lease.ttl * 1000)
+        (answer,) = await self._shards.execute(
+            self._shards.at(key), [lambda redis: redis.set(key, state, px=px, get=True)], self._every
+        )
+        return answer
+
+    async def _join(self) -> None:
+        """Out of reach, it is tried again with the next refresh."""
+        await self._shards.execute(self._shards.at(NODES), [lambda redis: redis.sadd(NODES, self.node)], self._every)
+
+    async def _look(self) -> dict[Redis, object]:
+        """The run ids of those shards that answer: each start of a server has another."""
+        shards, ask = self._shards.all, [lambda redis: redis.info("server")]
+        found = await asyncio.gather(*(self._shards.execute(shard, ask, self._every) for shard in shards))
+        answers = zip(shards, found, strict=True)
+        return {shard: answer["run_id"] for shard, (answer,) in answers if not isinstance(answer, Exception)}
+
+    def _compare(self, before: bytes | None, run_ids: dict[Redis, object]) -> None:
         """A restarted or promoted Redis may lack the newest writes even where our key is still there."""
-        first, self._run_id, known = self._run_id is None, run_id, self._run_id
-        if first or (before is not None and run_id == known):
+        known, self._run_ids = self._run_ids, self._run_ids | run_ids
+        other = any(known.get(shard) != run_id for shard, run_id in run_ids.items())
+        if not known or (before is not None and not other):
             return
-        self._report("membership.lost", {"lapsed": before is None, "other_redis": run_id != known})
+        self._report("membership.lost", {"lapsed": before is None, "other_redis": other})
         self.lost.set()
 
     def _reached(self, problem: Exception | None) -> None:
@@ -166,10 +185,10 @@ class Membership:
 
 @asynccontextmanager
 async def member(
-    redis: Redis, report: Report, *, ttl: float = TTL, every: float = EVERY, node: str | None = None
+    shards: Shards, report: Report, *, ttl: float = TTL, every: float = EVERY, node: str | None = None
 ) -> AsyncIterator[Membership]:
     """A new member, refreshed until the end. It enters even while Redis is away: its lease is not valid then."""
-    membership = Membership(redis, Lease(ttl), every, report, node or secrets.token_hex(8))
+    membership = Membership(shards, Lease(ttl), every, report, node or secrets.token_hex(8))
     await membership.refresh()
     try:
         async with owned(membership.run(), "membership.refresh", report):
@@ -180,15 +199,26 @@ async def member(
 
 async def bury(url: str, node: str, report: Report) -> None:
     """The lease of a node that is known to be dead ends now; out of reach, it lapses by itself."""
+    problem: Exception | None
     try:
-        async with connected(url) as redis:
-            await _gone(redis, node)
-    except UNREACHABLE as problem:
+        async with connected(url, report) as shards:
+            problem = await _gone(shards, node, TIME_LIMIT)
+    except UNREACHABLE as away:
+        problem = away
+    if problem is not None:
         report("membership.not_left", {"error": type(problem).__name__})
 
 
-async def _gone(redis: Redis, node: str) -> None:
-    pipeline = redis.pipeline(transaction=False)
-    pipeline.delete(node_key(node))
-    pipeline.srem(NODES, node)
-    await pipeline.execute()
+async def _gone(shards: Shards, node: str, time_limit: float) -> Exception | None:
+    """What kept it from that, if anything did."""
+    key = node_key(node)
+    found = await asyncio.gather(
+        shards.execute(shards.at(key), [lambda redis: redis.delete(key)], time_limit),
+        shards.execute(shards.at(NODES), [lambda redis: redis.srem(NODES, node)], time_limit),
+    )
+    return next((answer for (answer,) in found if isinstance(answer, Exception)), None)
+
+
+async def _state(batch: Batch, node: str) -> bytes | None:
+    found: bytes | None = await batch.call(node_key(node), lambda redis: redis.get(node_key(node)))
+    return found

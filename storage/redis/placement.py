@@ -6,14 +6,12 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Literal
 
-from redis.asyncio import Redis
-
 from actors.runtime.envelope import NotHere, Unavailable
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
 from storage.redis.batch import Batch, batched
-from storage.redis.connect import TIME_LIMIT
 from storage.redis.membership import Membership, node_key
+from storage.redis.shards import TIME_LIMIT, Shards
 
 # Both touch one key, so they run on a cluster; sent again after a broken connection they change nothing more.
 TAKE = """
@@ -97,8 +95,9 @@ class RedisPlacement:
     async def release(self, address: str) -> None:
         """Give it up if it is still ours. Out of reach, it goes on pointing here until this node's lease ends."""
         self.held.discard(address)
+        key = place_key(address)
         try:
-            await self._batch.call(lambda redis: redis.eval(RELEASE, 1, place_key(address), self._me))
+            await self._batch.call(key, lambda redis: redis.eval(RELEASE, 1, key, self._me))
         except Unavailable:
             self._report("placement.not_released", {})
 
@@ -147,7 +146,7 @@ class RedisPlacement:
     async def _place(self, address: str) -> str:
         """The holder: this node, if the address was free."""
         key = place_key(address)
-        before: bytes | None = await self._batch.call(lambda redis: redis.set(key, self._me, nx=True, get=True))
+        before: bytes | None = await self._batch.call(key, lambda redis: redis.set(key, self._me, nx=True, get=True))
         return self._membership.node if before is None else before.decode()
 
     async def _take(self, address: str, holder: str) -> str:
@@ -155,28 +154,29 @@ class RedisPlacement:
         if await self._exists(node_key(holder)):
             return holder
         key = place_key(address)
-        now: bytes = await self._batch.call(lambda redis: redis.eval(TAKE, 1, key, holder, self._me))
+        now: bytes = await self._batch.call(key, lambda redis: redis.eval(TAKE, 1, key, holder, self._me))
         return now.decode()
 
     async def holder(self, address: str) -> str | None:
         """The node it was placed at last, living or not."""
-        named: bytes | None = await self._batch.call(lambda redis: redis.get(place_key(address)))
+        key = place_key(address)
+        named: bytes | None = await self._batch.call(key, lambda redis: redis.get(key))
         return None if named is None else named.decode()
 
     async def _exists(self, key: str) -> bool:
-        return bool(await self._batch.call(lambda redis: redis.exists(key)))
+        return bool(await self._batch.call(key, lambda redis: redis.exists(key)))
 
 
 @asynccontextmanager
 async def placement(
-    redis: Redis,
+    shards: Shards,
     membership: Membership,
     report: Report,
     *,
     time_limit: float = TIME_LIMIT,
 ) -> AsyncIterator[RedisPlacement]:
     """Enter it inside the membership: what was not released by then lapses with the node."""
-    async with batched(redis, report, time_limit=time_limit) as batch:
+    async with batched(shards, report, time_limit=time_limit) as batch:
         placed = RedisPlacement(batch, membership, report)
         async with owned(placed.run(), "placement.sweep", report):
             yield placed

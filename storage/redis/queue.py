@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 
 from actors.runtime.envelope import Unavailable
-from storage.redis.connect import TIME_LIMIT, UNREACHABLE
+from storage.redis.connect import CLUSTER
+from storage.redis.shards import TIME_LIMIT, UNREACHABLE
 
 STREAM: Final = "jobs"
 TASK: Final = "job"
@@ -79,18 +81,22 @@ class RedisQueue:
 def _broker(url: str) -> Any:
     logging.getLogger("taskiq").setLevel(logging.WARNING)
     import_module("taskiq.receiver")
+    settings: dict[str, Any] = {
+        "queue_name": STREAM,
+        "consumer_group_name": "workers",
+        "consumer_id": "0",
+        "xread_block": BLOCK_MS,
+        "maxlen": MOST,
+        "socket_timeout": TIME_LIMIT,
+        "socket_connect_timeout": TIME_LIMIT,
+    }
+    given = urlsplit(url)
+    if given.scheme.endswith(CLUSTER):
+        who, at, hosts = given.netloc.rpartition("@")
+        first = given._replace(scheme=given.scheme.removesuffix(CLUSTER), netloc=who + at + hosts.split(",")[0])
+        return import_module("taskiq_redis").RedisStreamClusterBroker(first.geturl(), **settings)
     return import_module("taskiq_redis").RedisStreamBroker(
-        url,
-        queue_name=STREAM,
-        consumer_group_name="workers",
-        consumer_id="0",
-        xread_block=BLOCK_MS,
-        xread_count=1,
-        unacknowledged_batch_size=1,
-        unacknowledged_lock_timeout=TIME_LIMIT,
-        maxlen=MOST,
-        socket_timeout=TIME_LIMIT,
-        socket_connect_timeout=TIME_LIMIT,
+        url, xread_count=1, unacknowledged_batch_size=1, unacknowledged_lock_timeout=TIME_LIMIT, **settings
     )
 
 

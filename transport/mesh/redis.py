@@ -6,11 +6,13 @@ import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from actors.runtime.envelope import Envelope, NotHere, Overloaded, Refused, Unavailable
@@ -33,6 +35,19 @@ PAUSE: Final = 0.2
 UNREACHABLE: Final = (RedisError, OSError, TimeoutError)
 
 log = structlog.get_logger(__name__)
+
+
+class Shards(Protocol):
+    """The servers of Redis, each with some of the channels."""
+
+    def at(self, key: str) -> Redis:
+        """The one that has the channel."""
+
+    async def execute(self, at: Redis, queues: Sequence[Callable[[Pipeline], Any]], time_limit: float) -> list[Any]:
+        """The answers in order, with exceptions among them."""
+
+    def learn(self, problem: BaseException, at: Redis) -> None:
+        """What went wrong there may say that the channel is elsewhere by now."""
 
 
 def channel(node: str) -> str:
@@ -66,7 +81,7 @@ class RedisMesh:
     `on_gap` is told when frames may have been missed: whoever relied on hints looks for itself.
     """
 
-    def __init__(self, redis: Redis, node: str, frames: Frames, report: Report) -> None:
+    def __init__(self, shards: Shards, node: str, frames: Frames, report: Report) -> None:
         self.node = node
         self.arrived: Callable[[str, Envelope], None] = _nobody
         self.undelivered: Callable[[str, Envelope, Refused], None] = _refuse
@@ -74,7 +89,7 @@ class RedisMesh:
         self.on_gap: Callable[[], None] = lambda: None
         self.now = asyncio.get_running_loop().time
         self.subscribed = asyncio.Event()
-        self._redis = redis
+        self._shards = shards
         self._frames = frames
         self._report = report
         self._reachable = True
@@ -82,6 +97,7 @@ class RedisMesh:
         self._asked: dict[int, tuple[str, str, Envelope]] = {}
         self._waiting: dict[str, deque[Part]] = {}
         self._called = asyncio.Event()
+        self._flushing: set[Redis] = set()
         self.dropped: Counter[Flaw] = Counter()
         self.hints_dropped = 0
         self.sent = 0
@@ -130,11 +146,16 @@ class RedisMesh:
         self._called.set()
 
     async def flush_for_ever(self) -> None:
-        while True:
-            await self._called.wait()
-            self._called.clear()
-            while self._waiting:
-                await self._flush()
+        """Each shard has a round trip of its own: one that hangs holds back no channel at the others."""
+        async with asyncio.TaskGroup() as flushing:
+            while True:
+                await self._called.wait()
+                self._called.clear()
+                for node in self._waiting:
+                    shard = self._shards.at(channel(node))
+                    if shard not in self._flushing:
+                        self._flushing.add(shard)
+                        flushing.create_task(self._drain(shard), name="mesh.flush.shard")
 
     async def beat(self) -> None:
         """What keeps the listener sure that it is heard; and who no longer waits for an answer is forgotten."""
@@ -146,23 +167,26 @@ class RedisMesh:
             for number in over:
                 del self._asked[number]
 
-    async def _flush(self) -> None:
-        """One frame for each node that has something waiting, in one round trip."""
-        together: list[tuple[str, list[Part]]] = []
-        pipeline = self._redis.pipeline(transaction=False)
-        for node, waiting in list(self._waiting.items()):
+    async def _drain(self, shard: Redis) -> None:
+        while nodes := [node for node in self._waiting if self._shards.at(channel(node)) is shard]:
+            await self._flush(shard, nodes)
+        self._flushing.discard(shard)
+
+    async def _flush(self, shard: Redis, nodes: Sequence[str]) -> None:
+        """One frame for each of the nodes, in one round trip."""
+        together: list[list[Part]] = []
+        queues: list[Callable[[Pipeline], Any]] = []
+        for node in nodes:
+            waiting = self._waiting[node]
             parts = [waiting.popleft() for _ in range(min(TOGETHER, len(waiting)))]
             if not waiting:
                 del self._waiting[node]
-            together.append((node, parts))
-            pipeline.spublish(channel(node), self._frames.pack(node, parts))
-        outcomes: Sequence[Any]
-        try:
-            async with asyncio.timeout(TIME_LIMIT):
-                outcomes = await pipeline.execute(raise_on_error=False)
-        except UNREACHABLE as problem:
-            outcomes = [problem] * len(together)
-        for (_, parts), outcome in zip(together, outcomes, strict=True):
+            together.append(parts)
+            queues.append(
+                partial(Pipeline.spublish, shard_channel=channel(node), message=self._frames.pack(node, parts))
+            )
+        outcomes = await self._shards.execute(shard, queues, TIME_LIMIT)
+        for parts, outcome in zip(together, outcomes, strict=True):
             self._published(parts, outcome)
 
     def _published(self, parts: list[Part], outcome: object) -> None:
@@ -196,12 +220,13 @@ class RedisMesh:
     async def listen(self) -> None:
         """For ever. A subscription that was lost, or hears nothing, is made anew at once."""
         while True:
-            problem = "silence"
+            problem, shard = "silence", self._shards.at(channel(self.node))
             try:
-                async with self._redis.pubsub() as pubsub:
+                async with shard.pubsub() as pubsub:
                     await self._hear(pubsub)
             except UNREACHABLE as error:
                 problem = type(error).__name__
+                self._shards.learn(error, shard)
             if self.subscribed.is_set():
                 self._report("mesh.cut_off", {"problem": problem})
                 self.subscribed.clear()
@@ -209,12 +234,13 @@ class RedisMesh:
                 await asyncio.sleep(PAUSE)
 
     async def _hear(self, pubsub: Any) -> None:
-        """Returns after too long a silence. Raises what Redis does when the connection breaks."""
-        take = getattr(pubsub, "get_sharded_message", pubsub.get_message)  # a cluster's has one for each kind
+        """Returns after too long a silence, or when the channel moved. Raises what Redis does when the connection breaks."""
         async with asyncio.timeout(TIME_LIMIT):
             await pubsub.ssubscribe(channel(self.node))
         first = True
-        while (message := await take(timeout=SILENCE)) is not None:
+        while (message := await pubsub.get_message(timeout=SILENCE)) is not None:
+            if message["type"] == "sunsubscribe":
+                return
             if message["type"] == "smessage":
                 self.take(message["data"])
             elif message["type"] == "ssubscribe":
@@ -300,9 +326,9 @@ def _refuse(_: str, envelope: Envelope, why: Refused) -> None:
 
 
 @asynccontextmanager
-async def mesh(redis: Redis, node: str, key: bytes, report: Report) -> AsyncIterator[RedisMesh]:
+async def mesh(shards: Shards, node: str, key: bytes, report: Report) -> AsyncIterator[RedisMesh]:
     """Entered once its channel is subscribed to, or after a while without: a node may start while Redis is away."""
-    meshed = RedisMesh(redis, node, Frames(node, key), report)
+    meshed = RedisMesh(shards, node, Frames(node, key), report)
     async with (
         owned(meshed.flush_for_ever(), "mesh.flush", report),
         owned(meshed.listen(), "mesh.listen", report),

@@ -8,11 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import RedisError
 
-from scripts.embedded.valkey import Valkey
 from storage.redis.connect import connected
 from storage.redis.membership import NODES, Lease, member, node_key
 from tests.conftest import StartValkey
-from tests.storage.redis.conftest import EVERY, TTL, Reports, node
+from tests.storage.redis.conftest import EVERY, TTL, Reports, Server, node
 
 
 @given(sent=st.lists(st.floats(0, 1e6), max_size=5), now=st.floats(0, 1e6), ttl=st.floats(0.1, 60))
@@ -26,31 +25,32 @@ def test_a_lease_ends_its_ttl_after_the_newest_refresh_was_sent(sent: list[float
     assert lease.valid() == any(now < moment + ttl for moment in sent)
 
 
-async def test_a_member_is_seen_by_others_until_it_leaves(valkey: Valkey) -> None:
-    async with connected(valkey.url) as watcher:
+async def test_a_member_is_seen_by_others_until_it_leaves(valkey: Server) -> None:
+    async with connected(valkey.url, Reports()) as watcher:
         async with node(valkey.url) as ours:
             key = node_key(ours.membership.node)
             assert ours.membership.lease.valid()
-            assert await watcher.get(key) == b"live"
+            assert await watcher.at(key).get(key) == b"live"
             await asyncio.sleep(TTL + EVERY)
             assert ours.membership.lease.valid()
-            assert await watcher.exists(key)
-            assert 0 < await watcher.pttl(key) <= TTL * 1000
-        assert not await watcher.exists(key)
+            assert await watcher.at(key).exists(key)
+            assert 0 < await watcher.at(key).pttl(key) <= TTL * 1000
+        assert not await watcher.at(key).exists(key)
 
 
-async def test_every_incarnation_is_another_node(valkey: Valkey) -> None:
+async def test_every_incarnation_is_another_node(valkey: Server) -> None:
     async with node(valkey.url) as first, node(valkey.url) as second:
         assert first.membership.node != second.membership.node
 
 
-async def test_a_draining_member_says_so_at_once(valkey: Valkey) -> None:
+async def test_a_draining_member_says_so_at_once(valkey: Server) -> None:
     async with node(valkey.url) as ours:
         await ours.membership.drain()
-        assert await ours.redis.get(node_key(ours.membership.node)) == b"draining"
+        key = node_key(ours.membership.node)
+        assert await ours.redis.at(key).get(key) == b"draining"
 
 
-async def test_whom_a_node_leaves_to_lives_and_does_not_drain(valkey: Valkey) -> None:
+async def test_whom_a_node_leaves_to_lives_and_does_not_drain(valkey: Server) -> None:
     async with (
         node(valkey.url) as ours,
         node(valkey.url) as stays,
@@ -58,12 +58,13 @@ async def test_whom_a_node_leaves_to_lives_and_does_not_drain(valkey: Valkey) ->
         node(valkey.url) as dead,
     ):
         await drains.membership.drain()
-        await ours.redis.delete(node_key(dead.membership.node))
+        key = node_key(dead.membership.node)
+        await ours.redis.at(key).delete(key)
         assert await ours.membership.others() == [stays.membership.node]
-        assert await ours.redis.sismember(NODES, drains.membership.node)
-        assert not await ours.redis.sismember(NODES, dead.membership.node)
-    async with connected(valkey.url) as redis:
-        assert not await redis.exists(NODES)
+        assert await ours.redis.at(NODES).sismember(NODES, drains.membership.node)
+        assert not await ours.redis.at(NODES).sismember(NODES, dead.membership.node)
+    async with connected(valkey.url, Reports()) as redis:
+        assert not await redis.at(NODES).exists(NODES)
 
 
 async def test_while_redis_is_away_nobody_is_known_to_leave_to(start_valkey: StartValkey) -> None:
@@ -74,13 +75,14 @@ async def test_while_redis_is_away_nobody_is_known_to_leave_to(start_valkey: Sta
         assert await ours.membership.others() == []
 
 
-async def test_the_lease_of_a_node_that_stops_refreshing_ends_before_its_key(valkey: Valkey) -> None:
-    async with connected(valkey.url) as redis, member(redis, Reports(), ttl=1.0, every=60.0) as ours:
+async def test_the_lease_of_a_node_that_stops_refreshing_ends_before_its_key(valkey: Server) -> None:
+    async with connected(valkey.url, Reports()) as redis, member(redis, Reports(), ttl=1.0, every=60.0) as ours:
+        key = node_key(ours.node)
         while ours.lease.valid():
-            assert await redis.exists(node_key(ours.node))
+            assert await redis.at(key).exists(key)
             await asyncio.sleep(0.005)
         await asyncio.sleep(0.1)
-        assert not await redis.exists(node_key(ours.node))
+        assert not await redis.at(key).exists(key)
 
 
 async def test_frozen_redis_ends_the_lease_and_the_way_back_is_noticed(start_valkey: StartValkey) -> None:
@@ -98,7 +100,7 @@ async def test_frozen_redis_ends_the_lease_and_the_way_back_is_noticed(start_val
 
 async def test_a_node_enters_while_redis_is_away_and_is_a_member_once_it_is_back(start_valkey: StartValkey) -> None:
     server = await start_valkey()
-    async with connected(server.url, time_limit=0.5) as redis:
+    async with connected(server.url, Reports(), time_limit=0.5) as redis:
         server.kill()
         async with member(redis, Reports(), ttl=TTL, every=EVERY) as ours:
             assert not ours.lease.valid()
@@ -109,7 +111,7 @@ async def test_a_node_enters_while_redis_is_away_and_is_a_member_once_it_is_back
 
 async def test_leaving_while_redis_is_away_takes_no_longer_than_a_refresh(start_valkey: StartValkey) -> None:
     server = await start_valkey()
-    async with connected(server.url, time_limit=0.5) as redis:
+    async with connected(server.url, Reports(), time_limit=0.5) as redis:
         async with member(redis, Reports(), ttl=TTL, every=EVERY):
             server.freeze()
             left = time.monotonic()
@@ -121,5 +123,5 @@ async def test_no_client_without_an_answer(start_valkey: StartValkey) -> None:
     server = await start_valkey()
     server.kill()
     with pytest.raises(RedisError):
-        async with connected(server.url, time_limit=0.5):
+        async with connected(server.url, Reports(), time_limit=0.5):
             pass

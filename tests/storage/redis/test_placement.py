@@ -12,20 +12,27 @@ from scripts.embedded.valkey import Valkey
 from storage.redis.membership import node_key
 from storage.redis.placement import place_key
 from tests.conftest import StartValkey
-from tests.storage.redis.conftest import EVERY, TTL, Node, node
+from tests.storage.redis.conftest import EVERY, TTL, Node, Server, node
 
 ANN = "session:ann"
 MANY = [f"session:{number}" for number in range(1000)]
 
 
 async def placed_at(node: Node, address: str) -> str | None:
-    held = await node.redis.get(place_key(address))
+    key = place_key(address)
+    held = await node.redis.at(key).get(key)
     return held.decode() if isinstance(held, bytes) else held
+
+
+async def reads(node: Node) -> int:
+    stats = await asyncio.gather(*(shard.info("stats") for shard in node.redis.all))
+    return sum(one["total_reads_processed"] for one in stats)
 
 
 async def die(node: Node) -> None:
     """What others see of a node that was killed, once its lease is over: its places, but no key of its own."""
-    await node.redis.delete(node_key(node.membership.node))
+    key = node_key(node.membership.node)
+    await node.redis.at(key).delete(key)
 
 
 async def lose_data(server: Valkey) -> None:
@@ -34,7 +41,7 @@ async def lose_data(server: Valkey) -> None:
     await server.start_again()
 
 
-async def test_of_two_nodes_one_gets_the_address_and_the_other_is_told_who(valkey: Valkey) -> None:
+async def test_of_two_nodes_one_gets_the_address_and_the_other_is_told_who(valkey: Server) -> None:
     async with node(valkey.url) as one, node(valkey.url) as two:
         outcomes = await asyncio.gather(one.placement.claim(ANN), two.placement.claim(ANN), return_exceptions=True)
         winner, loser = (one, two) if outcomes[0] is None else (two, one)
@@ -44,7 +51,7 @@ async def test_of_two_nodes_one_gets_the_address_and_the_other_is_told_who(valke
         assert not await loser.placement.holds(ANN)
 
 
-async def test_the_runtime_gets_what_it_asks_for(valkey: Valkey) -> None:
+async def test_the_runtime_gets_what_it_asks_for(valkey: Server) -> None:
     async with node(valkey.url) as ours:
         runtimes: Placement = ours.placement
         assert runtimes.valid()
@@ -52,14 +59,14 @@ async def test_the_runtime_gets_what_it_asks_for(valkey: Valkey) -> None:
         assert await runtimes.holds(ANN)
 
 
-async def test_claiming_what_one_holds_is_harmless(valkey: Valkey) -> None:
+async def test_claiming_what_one_holds_is_harmless(valkey: Server) -> None:
     async with node(valkey.url) as ours:
         await ours.placement.claim(ANN)
         await ours.placement.claim(ANN)
         assert await ours.placement.holds(ANN)
 
 
-async def test_a_released_address_is_free_for_another(valkey: Valkey) -> None:
+async def test_a_released_address_is_free_for_another(valkey: Server) -> None:
     async with node(valkey.url) as one, node(valkey.url) as two:
         await one.placement.claim(ANN)
         await one.placement.release(ANN)
@@ -68,15 +75,15 @@ async def test_a_released_address_is_free_for_another(valkey: Valkey) -> None:
         assert await two.placement.holds(ANN)
 
 
-async def test_release_frees_nothing_that_another_holds_by_now(valkey: Valkey) -> None:
+async def test_release_frees_nothing_that_another_holds_by_now(valkey: Server) -> None:
     async with node(valkey.url) as one, node(valkey.url) as two:
         await one.placement.claim(ANN)
-        await one.redis.set(place_key(ANN), two.membership.node)
+        await one.redis.at(place_key(ANN)).set(place_key(ANN), two.membership.node)
         await one.placement.release(ANN)
         assert await placed_at(one, ANN) == two.membership.node
 
 
-async def test_a_dead_nodes_address_is_taken_over_by_exactly_one(valkey: Valkey) -> None:
+async def test_a_dead_nodes_address_is_taken_over_by_exactly_one(valkey: Server) -> None:
     async with node(valkey.url, every=60) as dead, node(valkey.url) as one, node(valkey.url) as two:
         await dead.placement.claim(ANN)
         with pytest.raises(NotHere):
@@ -88,17 +95,17 @@ async def test_a_dead_nodes_address_is_taken_over_by_exactly_one(valkey: Valkey)
         assert not await dead.placement.holds(ANN)
 
 
-async def test_a_thousand_claims_take_few_round_trips(valkey: Valkey) -> None:
+async def test_a_thousand_claims_take_few_round_trips(valkey: Server) -> None:
     async with node(valkey.url) as ours:
-        before = (await ours.redis.info("stats"))["total_reads_processed"]
+        before = await reads(ours)
         began = time.monotonic()
         await asyncio.gather(*map(ours.placement.claim, MANY))
         assert time.monotonic() - began < 2
-        assert (await ours.redis.info("stats"))["total_reads_processed"] - before < 30
+        assert await reads(ours) - before < 30 * len(ours.redis.all)
         assert await placed_at(ours, MANY[-1]) == ours.membership.node
 
 
-async def test_a_node_that_drains_claims_nothing_and_keeps_what_it_has(valkey: Valkey) -> None:
+async def test_a_node_that_drains_claims_nothing_and_keeps_what_it_has(valkey: Server) -> None:
     async with node(valkey.url) as ours:
         await ours.placement.claim(ANN)
         await ours.membership.drain()
@@ -137,7 +144,7 @@ async def test_what_is_held_is_claimed_again_when_redis_loses_its_data(start_val
         await asyncio.sleep(4 * EVERY)
         assert ours.reports.fields("placement.swept") == [{"claimed": 999, "lost": 0}]
         assert await placed_at(ours, MANY[0]) is None
-        places = await ours.redis.mget([place_key(address) for address in MANY[1:]])
+        places = await ours.redis.all[0].mget([place_key(address) for address in MANY[1:]])
         assert set(places) == {ours.membership.node.encode()}
 
 
@@ -145,7 +152,7 @@ async def test_flushing_redis_is_noticed_though_it_never_went_away(start_valkey:
     server = await start_valkey()
     async with node(server.url) as ours:
         await ours.placement.claim(ANN)
-        await ours.redis.flushall()
+        await ours.redis.all[0].flushall()
         await asyncio.sleep(2 * EVERY)
         assert await ours.placement.holds(ANN)
 
@@ -155,7 +162,7 @@ async def test_a_restarted_redis_that_kept_our_key_is_swept_too(start_valkey: St
     async with node(server.url, ttl=8) as ours:
         await ours.placement.claim(ANN)
         await asyncio.sleep(1.2)  # its append-only file is written once a second
-        await ours.redis.delete(place_key(ANN))  # the write that a crash may forget
+        await ours.redis.all[0].delete(place_key(ANN))  # the write that a crash may forget
         await server.stop()
         await server.start_again()
         await asyncio.sleep(3 * EVERY)
@@ -169,7 +176,7 @@ async def test_the_sweep_tells_which_addresses_another_node_took_meanwhile(start
         lost: list[str] = []
         one.placement.on_lost = lost.append
         await asyncio.gather(*map(one.placement.claim, MANY[:10]))
-        await one.redis.flushall()
+        await one.redis.all[0].flushall()
         await two.placement.claim(MANY[3])
         await one.membership.refresh()
         await asyncio.sleep(EVERY)
@@ -179,7 +186,7 @@ async def test_the_sweep_tells_which_addresses_another_node_took_meanwhile(start
         assert await one.placement.holds(MANY[4])
 
 
-async def test_a_node_that_was_thought_dead_learns_what_was_taken_from_it(valkey: Valkey) -> None:
+async def test_a_node_that_was_thought_dead_learns_what_was_taken_from_it(valkey: Server) -> None:
     async with node(valkey.url) as slow, node(valkey.url) as other:
         lost: list[str] = []
         slow.placement.on_lost = lost.append

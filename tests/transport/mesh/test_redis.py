@@ -7,14 +7,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
 
 from actors.questions import Attached, Missed
 from actors.runtime.envelope import Envelope, NotHere, Refused, Unavailable
+from scripts.embedded.valkey import Valkey
 from storage.redis.connect import connected
-from tests.conftest import StartValkey
+from storage.redis.shards import Shards
 from tests.transport.sockets.devices import eventually
+from tests.valkey_cluster import Cluster
 from transport.mesh.frames import Frames
 from transport.mesh.redis import RedisMesh, channel, mesh
 
@@ -41,13 +43,13 @@ class End:
 
 @dataclass
 class Two:
-    redis: Redis
+    redis: Shards
     one: End
     other: End
 
 
 @asynccontextmanager
-async def _end(redis: Redis, node: str) -> AsyncIterator[End]:
+async def _end(redis: Shards, node: str) -> AsyncIterator[End]:
     reports: list[str] = []
     async with mesh(redis, node, KEY, lambda event, _: reports.append(event)) as made:
         end = End(made, reports=reports)
@@ -61,12 +63,26 @@ async def _end(redis: Redis, node: str) -> AsyncIterator[End]:
         yield end
 
 
-@pytest_asyncio.fixture
-async def two(start_valkey: StartValkey) -> AsyncIterator[Two]:
+@pytest.fixture(params=["valkey_session", "cluster_session"], ids=["one", "cluster"])
+def server(request: pytest.FixtureRequest) -> Valkey | Cluster:
+    found: Valkey | Cluster = request.getfixturevalue(request.param)
+    return found
+
+
+@asynccontextmanager
+async def ends(url: str) -> AsyncIterator[Two]:
+    """Two nodes that nobody else talks to."""
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connected((await start_valkey()).url))
-        one, other = [await stack.enter_async_context(_end(redis, node)) for node in ("one", "other")]
+        redis = await stack.enter_async_context(connected(url, lambda *_: None, time_limit=0.5))
+        names = (f"{name}-{secrets.token_hex(4)}" for name in ("one", "other"))
+        one, other = [await stack.enter_async_context(_end(redis, node)) for node in names]
         yield Two(redis, one, other)
+
+
+@pytest_asyncio.fixture
+async def two(server: Valkey | Cluster) -> AsyncIterator[Two]:
+    async with ends(server.url) as two:
+        yield two
 
 
 async def test_an_ask_comes_back_with_its_answer_or_its_refusal(two: Two) -> None:
@@ -90,7 +106,8 @@ async def test_a_cut_is_noticed_at_once_and_askers_are_told_that_nothing_is_know
     asking = asyncio.ensure_future(two.one.ask(two.other))
     await eventually(lambda: two.one.mesh._asked)
     before = len(two.one.gaps), len(two.other.gaps)
-    assert await two.redis.client_kill_filter(_type="pubsub") == 2
+    killed = await asyncio.gather(*(shard.client_kill_filter(_type="pubsub") for shard in two.redis.all))
+    assert sum(killed) == 2
     await eventually(lambda: len(two.one.gaps) > before[0] and len(two.other.gaps) > before[1], seconds=5)
     refused = await asyncio.gather(asking, return_exceptions=True)
     assert isinstance(refused[0], Unavailable)
@@ -101,18 +118,19 @@ async def test_a_cut_is_noticed_at_once_and_askers_are_told_that_nothing_is_know
 
 
 async def test_frames_nobody_may_send_are_counted_and_the_node_goes_on(two: Two) -> None:
-    frames = Frames("one", KEY)
-    whole = frames.pack("other", [])
+    other = two.other.mesh.node
+    frames = Frames(two.one.mesh.node, KEY)
+    whole = frames.pack(other, [])
     bad = {
         "truncated": whole[:20],
         "version": b"\x09" + whole[1:],
-        "forged": Frames("one", secrets.token_bytes(32)).pack("other", []),
+        "forged": Frames(two.one.mesh.node, secrets.token_bytes(32)).pack(other, []),
         "misaddressed": frames.pack("another", []),
         "replayed": whole,
     }
     await two.one.ask(two.other)
     for frame in bad.values():
-        await two.redis.spublish(channel("other"), frame)
+        await two.redis.at(channel(other)).spublish(channel(other), frame)
     await eventually(lambda: two.other.mesh.dropped.total() == len(bad))
     assert dict(two.other.mesh.dropped) == dict.fromkeys(bad, 1)
     assert (await two.one.ask(two.other, 5)).seq == 5

@@ -166,7 +166,7 @@ class House:
         return Proving(MongoProofs(self.store, sealing, secrets), mailing, self.clock)
 
     async def _counters(self) -> RedisCounters:
-        redis = await self.stack.enter_async_context(redis_connected(self.redis_url))
+        redis = await self.stack.enter_async_context(redis_connected(self.redis_url, _nobody_told))
         return await self.stack.enter_async_context(counters(redis, Secrets(bytes(32)).digest, _nobody_told))
 
 
