@@ -151,6 +151,7 @@ def open_doors(
         logins=storage.logins,
         counters=storage.counters,
         roles=storage.roles,
+        factors=storage.factors,
         api_keys=storage.api_keys,
         mails=storage.mails,
         proofs=storage.proofs,

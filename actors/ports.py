@@ -201,7 +201,10 @@ class ApiKeys(Protocol):
 
 
 class Granted(msgspec.Struct, frozen=True):
-    """A line of the audit: `by` is a user's id, or in words how else it came about."""
+    """A line of the audit: `by` is a user's id, or in words how else it came about.
+
+    `did` is `role.granted`, `factor.added` or `factor.removed`; the role is then the same as before.
+    """
 
     id: str
     at: datetime
@@ -209,6 +212,7 @@ class Granted(msgspec.Struct, frozen=True):
     whom: str
     role: Role
     before: Role
+    did: str = "role.granted"
 
 
 class Roles(Protocol):
@@ -223,6 +227,42 @@ class Roles(Protocol):
 
     async def granted(self, limit: int, last: str | None) -> Sequence[Granted]:
         """Newest first, after the one with that id."""
+
+
+class RecoveryCode(msgspec.Struct, frozen=True):
+    """Kept by its hash; `name` is how it begins, by which it is found."""
+
+    name: str
+    hash: str
+
+
+class Factor(msgspec.Struct, frozen=True):
+    """A secret shared with somebody's authenticator app; codes of steps up to `last_step` are good no more."""
+
+    secret: str
+    last_step: int
+    codes: Sequence[RecoveryCode]
+
+
+class Factors(Protocol):
+    """At most one of each user. Every method raises Unavailable."""
+
+    async def get(self, user_id: str) -> Factor | None: ...
+
+    async def add(self, user_id: str, factor: Factor, at: datetime) -> bool:
+        """Together with a line of the audit; False when there is one."""
+
+    async def advance(self, user_id: str, step: int) -> bool:
+        """`last_step` becomes that one, if it is lower; of many at once, one wins."""
+
+    async def spend(self, user_id: str, name: str) -> bool:
+        """The recovery code of that name is gone; of many at once, one gets it."""
+
+    async def recode(self, user_id: str, codes: Sequence[RecoveryCode]) -> bool:
+        """These in the place of all recovery codes there were; False when there is no factor."""
+
+    async def remove(self, user_id: str, by: str, at: datetime) -> bool:
+        """Together with a line of the audit; False when there is none."""
 
 
 class LoginSession(msgspec.Struct, frozen=True):
@@ -241,6 +281,8 @@ class LoginSession(msgspec.Struct, frozen=True):
     fresh_for: str | None = None
     """What the user may do until `fresh_until`, having proved once more who they are."""
     fresh_until: datetime | None = None
+    factor_at: datetime | None = None
+    """When the second factor was proved on it."""
 
 
 class LoginSessions(Protocol):
@@ -261,6 +303,9 @@ class LoginSessions(Protocol):
 
     async def revoke_all(self, user_id: str, at: datetime, *, keep: str = "") -> Sequence[str]:
         """End all of a user's but the one to keep; answers the ids that lived."""
+
+    async def prove(self, session_id: str, at: datetime) -> None:
+        """The second factor was proved on it."""
 
     async def freshen(self, session_id: str, scope: str, until: datetime) -> None:
         """The user has just proved who they are, for this purpose."""

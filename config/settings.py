@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     limit_login: Rate = Field("10/min", description="Logins by address. In `development`, loopback is not counted.")
     limit_attempts: Rate = Field("5/5min", description="Logins by account, from an address or from all unknown ones.")
     limit_failures: Rate = Field("5/15min", description="Wrong passwords by account, counted like logins.")
+    limit_factor: Rate = Field("5/15min", description="Wrong codes of second factors by account, counted like logins.")
     limit_mail: Rate = Field("1/min", description="Mails that others may cause, by account.")
     limit_mail_daily: Rate = Field("5/d", description="The same over a day.")
     limit_connect: Rate = Field("10/min", description="Socket connects by device, counted by each node for itself.")

@@ -10,6 +10,7 @@ from storage.mongo import connect as mongo
 from storage.mongo import schema
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
 from storage.mongo.api_keys import MongoApiKeys
+from storage.mongo.factors import MongoFactors
 from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads
 from storage.mongo.jobs import MongoJobs
@@ -47,6 +48,7 @@ class Storage:
     accounts: MongoAccounts
     logins: MongoLoginSessions
     roles: MongoRoles
+    factors: MongoFactors
     api_keys: MongoApiKeys
     mails: MongoMails
     proofs: MongoProofs
@@ -107,6 +109,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             accounts=MongoAccounts(database, sealing, secrets),
             logins=MongoLoginSessions(database, sealing),
             roles=MongoRoles(database),
+            factors=MongoFactors(database, sealing),
             api_keys=MongoApiKeys(database, sealing),
             mails=MongoMails(database, sealing),
             proofs=MongoProofs(database, sealing, secrets),

@@ -44,6 +44,7 @@ class Limits(msgspec.Struct, frozen=True):
     login: Limit = read_limit("login", "10/min")
     attempts: Limit = read_limit("login.account", "5/5min")
     failures: Limit = read_limit("login.failures", "5/15min")
+    factor: Limit = read_limit("login.factor", "5/15min")
     mail: Limit = read_limit("mail", "1/min")
     mail_daily: Limit = read_limit("mail.daily", "5/d")
 

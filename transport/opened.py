@@ -17,6 +17,7 @@ from actors.ports import (
     ApiKeys,
     Counters,
     ExportFiles,
+    Factors,
     GoalRows,
     LoginSessions,
     Mails,
@@ -68,6 +69,7 @@ class Wanted(Protocol):
     limit_login: str
     limit_attempts: str
     limit_failures: str
+    limit_factor: str
     limit_mail: str
     limit_mail_daily: str
     limit_connect: str
@@ -108,6 +110,7 @@ class Behind:
     logins: LoginSessions
     counters: Counters
     roles: Roles
+    factors: Factors
     api_keys: ApiKeys
     mails: Mails
     proofs: Proofs
@@ -243,6 +246,7 @@ async def _signin(wanted: Wanted, behind: Behind, mailing: Mailing) -> AsyncIter
             passwords=passwords,
             proving=Proving(behind.proofs, mailing, behind.timers),
             roles=behind.roles,
+            factors=behind.factors,
             verification=wanted.mail_verification == "on",
             timers=behind.timers,
         )
@@ -254,6 +258,7 @@ def _gate(wanted: Wanted, behind: Behind) -> Gate:
         login=read_limit("login", wanted.limit_login),
         attempts=read_limit("login.account", wanted.limit_attempts),
         failures=read_limit("login.failures", wanted.limit_failures),
+        factor=read_limit("login.factor", wanted.limit_factor),
         mail=read_limit("mail", wanted.limit_mail),
         mail_daily=read_limit("mail.daily", wanted.limit_mail_daily),
     )

@@ -52,13 +52,13 @@ class Proving:
     async def issue(self, kind: str, subject: str, owner: str, good_for: timedelta, fields: Mapping[str, str]) -> str:
         """A fresh token of 256 bits."""
         token = secrets.token_urlsafe(_OCTETS)
-        await self.proofs.keep(_digest(token), Proof(kind, subject, owner, self.timers.now() + good_for, fields))
+        await self.proofs.keep(digest(token), Proof(kind, subject, owner, self.timers.now() + good_for, fields))
         return token
 
     async def issue_only(self, kind: str, subject: str, owner: str, good_for: timedelta) -> str | None:
         """The same; None while there is one that is still good."""
         token, now = secrets.token_urlsafe(_OCTETS), self.timers.now()
-        kept = await self.proofs.keep_only(_digest(token), Proof(kind, subject, owner, now + good_for), now)
+        kept = await self.proofs.keep_only(digest(token), Proof(kind, subject, owner, now + good_for), now)
         return token if kept else None
 
     async def waiting(self, kind: str, subject: str) -> Proof | None:
@@ -67,15 +67,15 @@ class Proving:
 
     async def look(self, token: str, *kinds: str) -> Proof:
         """What it stands for; it stays good. Raises TokenSpent."""
-        return _of_kind(await self.proofs.find(_digest(token), self.timers.now()), kinds)
+        return _of_kind(await self.proofs.find(digest(token), self.timers.now()), kinds)
 
     async def complete(self, token: str, *kinds: str) -> Proof:
         """What it stood for; it is good no more. Raises TokenSpent."""
         await self.look(token, *kinds)  # a token of another kind is left as it is
-        return _of_kind(await self.proofs.take(_digest(token), self.timers.now()), kinds)
+        return _of_kind(await self.proofs.take(digest(token), self.timers.now()), kinds)
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 

@@ -11,11 +11,12 @@ from transport.attempts import alike, begin_attempt, evenly, remember_here
 from transport.limits import Meter
 from transport.mail_addresses import check_address
 from transport.proving import Errand
-from transport.signin import ALIKE, EVEN, REGISTER, Caller, SignIn
+from transport.signed_in import Caller
+from transport.signin import ALIKE, EVEN, REGISTER, SignIn
 from transport.tokens import Identity
 
 FRESH: Final = timedelta(minutes=5)
-Scope = Literal["password", "email", "export", "erasure", "roles"]
+Scope = Literal["password", "email", "export", "erasure", "roles", "factors"]
 """What somebody proves once more who they are for."""
 
 
@@ -100,12 +101,12 @@ class Recovery:
         limits, whose = caller.meter.gate.limits, f"user/{identity.user_id}"
         await caller.meter.pass_(Take(limits.mail, whose), Take(limits.mail_daily, whose))
         async with alike(ALIKE):
-            await self._tell("email_changing", credential)
+            await self.tell("email_changing", credential)
             other = await self._accounts.by_mail(email)
             if other is None or other.user_id == credential.user_id:
                 await self._errand("email", credential, email, "verify", template="email_change")
             else:
-                await self._tell("taken", other)
+                await self.tell("taken", other)
 
     async def reauth(self, identity: Identity, password: str, scope: Scope, meter: Meter) -> None:
         """For five minutes this device may do that. Raises BadCredentials, RateLimited."""
@@ -124,20 +125,20 @@ class Recovery:
         if password is not None:
             return await self._check(identity, password, meter)
         await self.require_fresh(identity, scope)
-        return await self._own(identity)
+        return await self.own(identity)
 
     async def _check(self, identity: Identity, password: str, meter: Meter) -> Credential:
         """Counted apart from logins: only who is signed in comes here, so no stranger can use it up."""
         attempt = await begin_attempt(f"user/{identity.user_id}", meter)
         async with evenly(EVEN):
-            credential = await self._own(identity)
+            credential = await self.own(identity)
             if not await self.signin.passwords.verify(credential.password_hash, password):
                 await attempt.failed()
                 raise BadCredentials
         await attempt.succeeded()
         return credential
 
-    async def _own(self, identity: Identity) -> Credential:
+    async def own(self, identity: Identity) -> Credential:
         credential = await self._accounts.of_user(identity.user_id)
         if credential is None:
             raise Unauthenticated
@@ -150,7 +151,7 @@ class Recovery:
     async def _end_all(self, credential: Credential, *, keep: str = "") -> None:
         """The sign-ins of whoever knew the old password, their sockets too, on every node; and a word to the owner."""
         await self.signin.end_all(credential.user_id, keep=keep)
-        await self._tell("password_changed", credential)
+        await self.tell("password_changed", credential)
 
     async def _open(self, fields: Mapping[str, str]) -> None:
         new = NewCredential(**fields, created_at=self.signin.timers.now())
@@ -169,6 +170,6 @@ class Recovery:
         errand = Errand(kind, owner, owner, to, credential.language, template or kind, page, fields)
         await self.signin.proving.begin(errand)
 
-    async def _tell(self, template: str, credential: Credential) -> None:
+    async def tell(self, template: str, credential: Credential) -> None:
         letter = Letter(template, credential.email, credential.language, {})
         await self.signin.proving.mailing.send(credential.user_id, letter)

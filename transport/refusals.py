@@ -13,6 +13,11 @@ class NotInRole(Forbidden):
     message = "Your role does not open this."
 
 
+class FactorMissing(Forbidden):
+    code = "forbidden.factor"
+    message = "Your role opens this only with a second factor. Please set one up, or sign in with it."
+
+
 class OwnRole(Forbidden):
     code = "forbidden.own_role"
     message = "Nobody changes their own role. Please ask another administrator."

@@ -8,7 +8,7 @@ from actors.domain.refusals import NotFound, TokenSpent
 from actors.domain.roles import INCLUDES, Role
 from actors.ports import Roles
 from transport.recovery import Recovery
-from transport.refusals import NotInRole, OwnRole
+from transport.refusals import FactorMissing, NotInRole, OwnRole
 from transport.signin import SignIn
 from transport.tokens import Identity
 
@@ -18,9 +18,11 @@ SET_UP: Final = "set-up"
 
 
 def require_role(identity: Identity, role: Role) -> None:
-    """Raises NotInRole."""
+    """Raises NotInRole; FactorMissing, since what is more than one's own opens to nobody by a password alone."""
     if role not in INCLUDES[identity.role]:
         raise NotInRole
+    if role != "user" and not identity.factor:
+        raise FactorMissing
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

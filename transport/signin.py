@@ -8,14 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 import structlog
 
 from actors.commands import ChangeMail, OpenAccount
-from actors.domain.profile import Email, Language, Name, Zone
 from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
-from actors.domain.roles import Role
-from actors.ports import Accounts, Credential, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
+from actors.ports import Accounts, Credential, Factors, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.ids import derived, uuid7
 from actors.runtime.journaled import Order
@@ -27,7 +24,8 @@ from transport.identity import Bearers, alive
 from transport.limits import Meter
 from transport.mail_addresses import check_address
 from transport.passwords import Passwords
-from transport.proving import Errand, Proving
+from transport.proving import Errand, Proving, digest
+from transport.signed_in import Caller, Challenge, Device, Newcomer, SignedIn
 from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
 
 GRACE: Final = timedelta(seconds=10)
@@ -37,49 +35,15 @@ EVEN: Final = 0.05
 """Refused logins are answered after a multiple of this many seconds, so that look-ups don't show in the time."""
 ALIKE: Final = 0.25
 """As above for answers that always are the same, such as whether a letter is on its way."""
+CHALLENGE: Final = "challenge"
+"""The kind of a token that stands for a password, until the second factor is proved."""
+CHALLENGED: Final = timedelta(minutes=5)
 NEWCOMERS: Final = "newcomers"
 """Whose key seals what is known of those who have no account yet."""
 REGISTER: Final = "register"
 """The kind of a token that opens an account."""
 _ATTEMPTS: Final = 5
 log = structlog.get_logger(__name__)
-
-
-class Newcomer(msgspec.Struct, frozen=True):
-    """Who wants to register, as read at the door."""
-
-    email: Email
-    name: Name
-    tz: Zone
-    language: Language
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who asks before there is a user: what the app says it is, and what it has taken of limits."""
-
-    device: str
-    meter: Meter
-
-
-class SignedIn(msgspec.Struct, frozen=True):
-    """What signing in answers; `expires_in` is the seconds the access token is good for."""
-
-    user_id: str
-    session_id: str
-    access_token: str
-    expires_in: int
-    refresh_token: str
-    role: Role = "user"
-
-
-class Device(msgspec.Struct, frozen=True):
-    """One signed-in device, as its user sees it."""
-
-    id: str
-    device: str
-    created_at: datetime
-    refreshed_at: datetime
-    current: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +58,7 @@ class SignIn:
     passwords: Passwords
     proving: Proving
     roles: Roles
+    factors: Factors
     timers: Timers
     verification: bool = False
     """Whether a mail address must be confirmed before there is an account."""
@@ -117,7 +82,7 @@ class SignIn:
             await self._ask_newcomer(new, caller.meter)
             return None
         await self.claim(new)
-        signed_in = await self._sign_in(new.user_id, caller.device)
+        signed_in = await self.begin(new.user_id, caller.device)
         await remember_here(new.email, caller.meter)
         with contextlib.suppress(Unavailable):  # the account stands; the address can be confirmed by the next letter
             await self._ask_owner(new)
@@ -134,8 +99,8 @@ class SignIn:
             await self.accounts.unclaim(new.user_id)
             raise
 
-    async def login(self, email: str, password: str, caller: Caller) -> SignedIn:
-        """Raises RateLimited, and BadCredentials: alike in work and time whether or not there is such an account."""
+    async def login(self, email: str, password: str, caller: Caller) -> SignedIn | Challenge:
+        """With a second factor, that is asked for first. Raises RateLimited, and BadCredentials: alike in work and time whether or not there is such an account."""
         attempt = await begin_attempt(email, caller.meter)
         async with evenly(EVEN):
             credential = await self.accounts.by_mail(email)
@@ -148,10 +113,14 @@ class SignIn:
             await self._open(credential)
         if credential.moved_at is not None:
             await self.tell_moved(credential, credential.moved_at)
-        if self.passwords.outdated(credential.password_hash):
+        kept = credential.password_hash
+        if self.passwords.outdated(kept):
             with contextlib.suppress(Overloaded):  # the next login will do
-                await self.accounts.rehash(credential.user_id, await self.passwords.hash(password))
-        return await self._sign_in(credential.user_id, caller.device)
+                kept = await self.passwords.hash(password)
+                await self.accounts.rehash(credential.user_id, kept)
+        if await self.factors.get(credential.user_id) is None:
+            return await self.begin(credential.user_id, caller.device)
+        return await self._challenge(credential.user_id, kept)
 
     async def refresh(self, presented: str) -> SignedIn:
         """The next tokens of a login session. Raises Unauthenticated, Revoked, Unavailable."""
@@ -267,7 +236,8 @@ class SignIn:
         await self.sessions.session(credential.user_id).ask(order, timeout=ASK)
         await self.accounts.opened(credential.user_id)
 
-    async def _sign_in(self, user_id: str, device: str) -> SignedIn:
+    async def begin(self, user_id: str, device: str, *, factor_at: datetime | None = None) -> SignedIn:
+        """A login session of somebody who has proved all that was asked. Raises Unavailable."""
         now = self.timers.now()
         session = LoginSession(
             id=uuid7(now),
@@ -278,9 +248,16 @@ class SignIn:
             used=0,
             created_at=now,
             rotated_at=now,
+            factor_at=factor_at,
         )
         await self.logins.add(session)
         return await self._signed_in(session, session.counter)
+
+    async def _challenge(self, user_id: str, password_hash: str) -> Challenge:
+        """Each has a subject of its own: who knows the password can't void what the owner was given."""
+        subject, fields = uuid7(self.timers.now()), {"password": digest(password_hash)}
+        token = await self.proving.issue(CHALLENGE, subject, user_id, CHALLENGED, fields)
+        return Challenge(token, int(CHALLENGED.total_seconds()))
 
     async def _signed_in(self, session: LoginSession, generation: int) -> SignedIn:
         """The role is read when the session is there: given another one since, its user is signed out."""
@@ -288,7 +265,9 @@ class SignIn:
         return SignedIn(
             user_id=session.user_id,
             session_id=session.id,
-            access_token=self.tokens.issue(session.user_id, session.id, generation, role),
+            access_token=self.tokens.issue(
+                session.user_id, session.id, generation, role, factor=session.factor_at is not None
+            ),
             expires_in=int(LIFETIME.total_seconds()),
             refresh_token=refresh_token(session.id, generation, session.key),
             role=role,

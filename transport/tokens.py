@@ -28,6 +28,7 @@ LIFETIME: Final = timedelta(minutes=10)
 LEEWAY: Final = timedelta(seconds=5)
 MAX_TOKEN: Final = 2_048
 _TYPE: Final = "at+jwt"
+_FACTOR: Final = "otp"
 _HEADER: Final = frozenset({"alg", "typ", "kid"})
 """Whatever else a header holds (jwk, jku, x5u, x5c, crit, b64, zip) is refused with the token."""
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
@@ -63,6 +64,8 @@ class Identity(msgspec.Struct, frozen=True):
     generation: int
     expires_at: datetime
     role: Role = "user"
+    factor: bool = False
+    """Whether the second factor was proved when signing in."""
 
 
 class _Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,7 +103,10 @@ class Tokens:
         self._current = keys.current
         self._signing = keys.by_id[keys.current]
 
-    def issue(self, user_id: str, session_id: str, generation: int, role: Role = "user") -> str:
+    def issue(
+        self, user_id: str, session_id: str, generation: int, role: Role = "user", *, factor: bool = False
+    ) -> str:
+        """`amr` says how its bearer proved who they are (RFC 8176)."""
         now = int(self._timers.now().timestamp())
         claims = {
             "iss": self._issuer,
@@ -111,7 +117,7 @@ class Tokens:
             "iat": now,
             "nbf": now,
             "exp": now + int(LIFETIME.total_seconds()),
-            "amr": ["pwd"],
+            "amr": ["pwd", *([_FACTOR] if factor else [])],
             "scope": "app",
             "gen": generation,
             "role": role,
@@ -150,7 +156,7 @@ class Tokens:
             raise Unauthenticated from None
         self._check(claims)
         expires = datetime.fromtimestamp(claims.exp, UTC)
-        return Identity(claims.sub, claims.sid, claims.gen, expires, claims.role)
+        return Identity(claims.sub, claims.sid, claims.gen, expires, claims.role, _FACTOR in claims.amr)
 
     def _key(self, header: Mapping[str, Any]) -> VerifyingKey:
         kid = header.get("kid")

@@ -38,6 +38,11 @@ class BadCredentials(Refused):
     message = "The mail address or the password is not right."
 
 
+class BadCode(Refused):
+    code = "auth.code"
+    message = "This code is not right, or it has been used already."
+
+
 class WeakPassword(Refused):
     code = "auth.password"
     message = "This password is too easy to guess, too short or too long."
@@ -66,6 +71,16 @@ class NotFound(Refused):
 class Conflict(Refused):
     code = "conflict"
     message = "This does not fit with how things are now."
+
+
+class FactorOn(Conflict):
+    code = "conflict.factor"
+    message = "There is a second factor already. Remove it before you set up another."
+
+
+class FactorOff(Conflict):
+    code = "conflict.no_factor"
+    message = "No second factor is set up."
 
 
 class Precondition(Refused):

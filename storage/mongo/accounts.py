@@ -182,6 +182,10 @@ class MongoLoginSessions:
             )
         return result.modified_count == 1
 
+    async def prove(self, session_id: str, at: datetime) -> None:
+        with reachable():
+            await self._sessions.update_one({"_id": session_id}, {"$set": {"factor_at": at}})
+
     async def freshen(self, session_id: str, scope: str, until: datetime) -> None:
         with reachable():
             await self._sessions.update_one({"_id": session_id}, {"$set": {"fresh_for": scope, "fresh_until": until}})
@@ -261,6 +265,7 @@ def _login(box: Box, session: LoginSession) -> Document:
         "used": session.used,
         "created_at": session.created_at,
         "rotated_at": session.rotated_at,
+        "factor_at": session.factor_at,
     }
 
 
@@ -278,6 +283,7 @@ def _login_session(box: Box, document: Mapping[str, Any]) -> LoginSession:
         revoked_at=document.get("revoked_at"),
         fresh_for=document.get("fresh_for"),
         fresh_until=document.get("fresh_until"),
+        factor_at=document.get("factor_at"),
     )
 
 

@@ -34,6 +34,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
     "projection_failures": {},
     "keys": {},
     "credentials": {"user": [("user", ASCENDING)], "role": [("role", ASCENDING)]},
+    "factors": {},
     "audit_log": {},
     "login_sessions": {
         "user": [("user", ASCENDING), ("created_at", DESCENDING)],

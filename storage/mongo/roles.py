@@ -62,9 +62,8 @@ class MongoRoles:
         with reachable():
             found = await granted_before(last).find(self._audit, limit).to_list()
         return [
-            Granted(one["_id"], one["at"], one["by"], one["whom"], one["role"], one["before"])
+            Granted(one["_id"], one["at"], one["by"], one["whom"], one["role"], one["before"], one["did"])
             for one in found
-            if one["did"] == GRANTED
         ]
 
 

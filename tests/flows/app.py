@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import pyotp
 import socketio
 
 PASSWORD = "correct horse battery staple"
@@ -196,10 +197,16 @@ async def signed_up(url: str, **given: Any) -> AsyncIterator[App]:
 
 
 async def become_admin(app: App, output: str) -> None:
-    """By the token in what a fresh node printed; signed in anew, since the role before has ended."""
+    """By the token in what a fresh node printed; signed in anew, since the role before has ended, with a second factor."""
     (token,) = re.findall(r"first administrator: .* token (\S+) ", output)
     assert (await app.rest("POST", "/v1/admin/setup", {"token": token}))[0] == 204
     app.tokens = (await app.rest("POST", "/v1/auth/login", {"email": app.email, "password": PASSWORD}))[1]
+    assert (await app.rest("GET", "/v1/admin/audit"))[1]["code"] == "forbidden.factor"
+    await app.rest("POST", "/v1/auth/reauth", {"password": PASSWORD, "scope": "factors"})
+    _, proposal = await app.rest("POST", "/v1/auth/mfa/totp/enroll")
+    code = pyotp.TOTP(proposal["secret"]).now()
+    assert (await app.rest("POST", "/v1/auth/mfa/totp/confirm", {"code": code}))[0] == 200
+    app.tokens = (await app.rest("POST", "/v1/auth/refresh", {"refresh_token": app.tokens["refresh_token"]}))[1]
 
 
 @asynccontextmanager

@@ -35,7 +35,8 @@ from actors.runtime.envelope import CidConflict, Crashed, Envelope, Refused, Rep
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
 from actors.session.devices import Devices
-from transport.signin import Caller, SignedIn, SignIn
+from transport.signed_in import Caller, SignedIn
+from transport.signin import SignIn
 from transport.tokens import Identity
 
 START = datetime(2025, 11, 22, 20, 3, 51, 123_456, tzinfo=UTC)

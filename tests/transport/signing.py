@@ -60,6 +60,9 @@ class Counted:
     async def revoke_all(self, user_id: str, at: datetime, *, keep: str = "") -> Sequence[str]:
         return await self._inner.revoke_all(user_id, at, keep=keep)
 
+    async def prove(self, session_id: str, at: datetime) -> None:
+        await self._inner.prove(session_id, at)
+
     async def freshen(self, session_id: str, scope: str, until: datetime) -> None:
         await self._inner.freshen(session_id, scope, until)
 

@@ -10,7 +10,7 @@ from transport.contract import codes
 from transport.contract.codes import Problem
 from transport.contract.examples import ID, example
 from transport.contract.schemas import AT, Schema, Schemas
-from transport.refusals import NotInRole
+from transport.refusals import FactorMissing, NotInRole
 from transport.rest.routes import SELECT, Nothing, Route
 
 VERSION: Final = "1.0.0"
@@ -87,6 +87,7 @@ def refusals(route: Route) -> Iterator[type[Refused]]:
         yield from codes.SIGNED_IN
     if route.role is not None:
         yield NotInRole
+        yield FactorMissing
     if route.method != "GET":
         yield from codes.WRITING
 

@@ -125,7 +125,7 @@ ROUTES: Final = (
         "/v1/admin/audit",
         "admin.audit",
         audit,
-        "Who was given which role by whom, newest first",
+        "Who was given which role by whom, and who got or lost a second factor, newest first",
         query=AuditQuery,
         answer=Audit,
         role="admin",

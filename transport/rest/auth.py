@@ -23,7 +23,8 @@ from transport.asking import DeviceId
 from transport.rest.asking import answer, id_in_path
 from transport.rest.doors import DOORS, IDENTITY, METER
 from transport.rest.routes import Route
-from transport.signin import Caller, Device, Newcomer, SignedIn, SignIn
+from transport.signed_in import Caller, Challenge, Device, Newcomer, SignedIn
+from transport.signin import SignIn
 from transport.tickets import Ticket, Tickets
 
 MAX_DEVICE: Final = 200
@@ -81,8 +82,9 @@ async def register(request: web.Request, body: Register) -> SignedIn | web.Respo
     return answer(OnItsWay(), HTTPStatus.ACCEPTED) if signed_in is None else signed_in
 
 
-async def login(request: web.Request, body: Login) -> SignedIn:
-    return await _signin(request).login(body.email, body.password, caller(request))
+async def login(request: web.Request, body: Login) -> SignedIn | web.Response:
+    given = await _signin(request).login(body.email, body.password, caller(request))
+    return answer(given, HTTPStatus.ACCEPTED) if isinstance(given, Challenge) else given
 
 
 async def refresh(request: web.Request, body: Refresh) -> SignedIn:
@@ -148,9 +150,10 @@ ROUTES: Final = (
         "/v1/auth/login",
         "auth.login",
         login,
-        "Sign in",
+        "Sign in; with a second factor, 202 and a challenge to answer at /v1/auth/mfa/challenge",
         body=Login,
         answer=SignedIn,
+        also={HTTPStatus.ACCEPTED: Challenge},
         refuses=(BadCredentials, RateLimited),
     ),
     _open(

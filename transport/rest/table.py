@@ -2,12 +2,27 @@
 
 from typing import Final
 
-from transport.rest import actions, admin, auth, chat, docs, exports, goals, health, mail_links, ops, profile, recovery
+from transport.rest import (
+    actions,
+    admin,
+    auth,
+    chat,
+    docs,
+    exports,
+    goals,
+    health,
+    mail_links,
+    mfa,
+    ops,
+    profile,
+    recovery,
+)
 from transport.rest.routes import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *auth.ROUTES,
     *recovery.ROUTES,
+    *mfa.ROUTES,
     *mail_links.ROUTES,
     *profile.ROUTES,
     *exports.ROUTES,

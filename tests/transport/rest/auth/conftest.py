@@ -19,6 +19,7 @@ from scripts.embedded.valkey import Valkey
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.connect import Database, connected
+from storage.mongo.factors import MongoFactors
 from storage.mongo.goals import MongoGoals
 from storage.mongo.keys import MongoKeys
 from storage.mongo.mails import MongoMails
@@ -140,6 +141,7 @@ class House:
             tokens=tokens,
             bearers=bearers,
             roles=MongoRoles(self.store),
+            factors=MongoFactors(self.store, sealing),
             proving=self._proving(sealing, secrets),
             verification=self.verification,
             passwords=await self.stack.enter_async_context(Passwords(words=WORDS)),
