@@ -30,7 +30,7 @@ def test_figures_that_are_set_elsewhere_are_the_same_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "breaks"), [(what, breaks) for what, breaks, _ in BREAKS], ids=lambda one: str(one)[:40]
+    ("what", "breaks"), [(what, breaks) for what, breaks, _ in BREAKS], ids=[what[:40] for what, *_ in BREAKS]
 )
 def test_what_breaks_does_so_from_that_size_on(what: str, breaks: Callable[[Load], bool]) -> None:
     at = first(breaks)
