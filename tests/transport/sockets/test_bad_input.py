@@ -181,7 +181,8 @@ async def test_a_half_websocket_handshake_leaves_nothing_behind(start_node: Star
 
 @pytest.mark.timeout(60)  # ten thousand of anything, on whatever machine
 async def test_ten_thousand_commands_at_once_are_each_answered(start_node: StartNode) -> None:
-    node = await start_node()
+    """One read of the socket holds up to 2,900 of them, and this session commits each at once, before anything can be written."""
+    node = await start_node(Limits(waiting=2_000))
     total = 10_000
     async with Raw(node.http) as raw:
         await raw.join()
