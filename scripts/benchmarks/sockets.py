@@ -154,7 +154,7 @@ async def _grown(side: Side, tokens: list[str]) -> float:
 
 
 async def crowd(setting: Setting) -> Sequence[Row]:
-    """10,000 users on one node beside 500: what a command costs, how long the slowest wait, what they weigh."""
+    """10,000 users on one node beside 500: what a stored command costs, how long the slowest wait, what they weigh."""
     costs: dict[int, float] = {}
     notes = []
     for people in (PEOPLE, 10_000):
@@ -162,9 +162,9 @@ async def crowd(setting: Setting) -> Sequence[Row]:
             await side.load.order("connect", url=side.url, tokens=tokens)
             before = cpu_seconds(side.child.pid)
             each = PACED // people
-            told = await side.load.order("paced", what="chat.send", each=each, users=[0, people], rate=PACE)
+            told = await side.load.order("paced", what="goal.create", each=each, users=[0, people], rate=PACE)
             costs[people] = (cpu_seconds(side.child.pid) - before) / told["sent"] * 1e6
             weight = resident_bytes(side.child.pid) / 1e6
             notes.append(f"{people} users: p99 of ack {told['p99'] * 1e3:.0f} ms, {weight:.0f} MB")
-    what = f"10,000 users on one node, {PACE} commands/s (CPU)"
+    what = f"10,000 users on one node, {PACE} goals made a second (CPU)"
     return [Row("crowd", what, "µs", Budget(1.6), [costs[10_000]], [costs[PEOPLE]], "500 users", "; ".join(notes))]
