@@ -5,50 +5,58 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import aiohttp
 import typer
 from rich.console import Console
 
-from scripts.terminal.account import Account, Memory, RefusalError
+from scripts.terminal.account import Account, FactorError, Memory, RefusalError
 from scripts.terminal.conversation import converse, say_once
 
 USER_AGENT = "lifebuddy-terminal"
 
 
-def main(
+def main(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     url: Annotated[
         str, typer.Option(help="Where the server is.", envvar="LIFEBUDDY_CHAT_URL")
     ] = "http://127.0.0.1:8787",
     email: Annotated[str | None, typer.Option(help="Else asked.", envvar="LIFEBUDDY_CHAT_EMAIL")] = None,
     password: Annotated[str | None, typer.Option(help="Else asked.", envvar="LIFEBUDDY_CHAT_PASSWORD")] = None,
     name: Annotated[str | None, typer.Option(help="Register under this name if there is no such account.")] = None,
+    code: Annotated[str | None, typer.Option(help="Of the second factor, for who has one. Else asked.")] = None,
     once: Annotated[str | None, typer.Option(help="Say this, print the reply, exit.")] = None,
     memory: Annotated[Path, typer.Option(help="Where being signed in is remembered.")] = Path("data/chat.json"),
 ) -> None:
     """Talk with your LifeBuddy coach in the terminal."""
     console = Console(highlight=False)
-    entry = Entry(console, email, password, name, ask=once is None and sys.stdin.isatty())
+    entry = Entry(console, Given(email, password, name, code), ask=once is None and sys.stdin.isatty())
     try:
-        code = asyncio.run(run(entry, Memory(memory, url.rstrip("/")), url.rstrip("/"), once))
+        status = asyncio.run(run(entry, Memory(memory, url.rstrip("/")), url.rstrip("/"), once))
     except RefusalError as refusal:
         print(refusal, file=sys.stderr)
-        code = 1
+        status = 1
     except aiohttp.ClientError:
         print(f"Nothing answers at {url}. Is LifeBuddy running? scripts/run starts it.", file=sys.stderr)
-        code = 1
-    raise typer.Exit(code)
+        status = 1
+    raise typer.Exit(status)
+
+
+class Given(NamedTuple):
+    """What need not be asked for."""
+
+    email: str | None = None
+    password: str | None = None
+    name: str | None = None
+    code: str | None = None
 
 
 class Entry:
     """How a person gets in: by what is remembered, by what was given, or by what they type."""
 
-    def __init__(
-        self, console: Console, email: str | None, password: str | None, name: str | None, *, ask: bool
-    ) -> None:
+    def __init__(self, console: Console, given: Given, *, ask: bool) -> None:
         self.console = console
-        self._email, self._password, self._name = email, password, name
+        self._email, self._password, self._name, self._code = given
         self._ask = ask
 
     async def enter(self, account: Account) -> None:
@@ -59,10 +67,25 @@ class Entry:
         password = self._password or self._typed("Password", hide=True)
         try:
             await account.sign_in(email, password)
+        except FactorError as asked:
+            await self._prove(account, asked.challenge)
         except RefusalError as refusal:
             if refusal.code != "auth.credentials" or not (self._name or self._ask):
                 raise
             await self._register(account, email, password)
+
+    async def _prove(self, account: Account, challenge: str) -> None:
+        """Codes are mistyped: there are three tries."""
+        for last in (False, False, True):
+            code = self._code or self._typed("Code of your authenticator app, or a recovery code")
+            try:
+                await account.prove(challenge, code.strip())
+            except RefusalError as refusal:
+                if last or self._code or refusal.code != "auth.code":
+                    raise
+                self.console.print(str(refusal))
+            else:
+                return
 
     async def _register(self, account: Account, email: str, password: str) -> None:
         if self._name is None:

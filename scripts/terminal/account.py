@@ -22,6 +22,14 @@ class RefusalError(Exception):
         self.code = code
 
 
+class FactorError(RefusalError):
+    """Signing in goes on with a code for this challenge."""
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__("auth.factor", "The code of your authenticator app is needed.")
+        self.challenge = challenge
+
+
 class Memory:
     """What this terminal remembers between runs, for each server: a device id and the newest refresh token."""
 
@@ -52,7 +60,10 @@ class Memory:
 
 
 class Account:
-    """Who is signed in. Every call raises RefusalError, or aiohttp.ClientError when nothing answers."""
+    """Who is signed in. Every call raises RefusalError, or aiohttp.ClientError when nothing answers.
+
+    For who has a second factor `sign_in` raises FactorError, and `prove` gets in.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, url: str, memory: Memory) -> None:
         self.url = url
@@ -63,6 +74,10 @@ class Account:
 
     async def sign_in(self, email: str, password: str) -> None:
         await self._enter("login", {"email": email, "password": password})
+
+    async def prove(self, challenge: str, code: str) -> None:
+        """`code` is one the app shows, or a recovery code."""
+        await self._enter("mfa/challenge", {"challenge": challenge, "code": code})
 
     async def register(self, email: str, password: str, name: str) -> None:
         await self._enter("register", {"email": email, "password": password, "name": name})
@@ -93,6 +108,8 @@ class Account:
         asked = time.monotonic()
         async with self._http.post(f"{self.url}/v1/auth/{way}", json=body, timeout=WITHIN) as response:
             entered = await _answer(response)
+        if "challenge" in entered:
+            raise FactorError(entered["challenge"])
         if response.status == HTTPStatus.ACCEPTED:
             raise RefusalError("mail", "Please follow the link in the mail you were sent, then sign in.")
         self._access, self._ends = entered["access_token"], asked + entered["expires_in"]

@@ -4,13 +4,21 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
+import aiohttp
+import pyotp
 import pytest_asyncio
+from rich.console import Console
+from typer.testing import CliRunner
 
 from scripts.benchmarks.programs import node
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
+from scripts.terminal.__main__ import Entry, Given, account_at
+from scripts.terminal.account import Memory
 
 ANN = {"LIFEBUDDY_CHAT_EMAIL": "ann@example.org", "LIFEBUDDY_CHAT_PASSWORD": "a walk every morning 7"}
 OFFLINE = "No language model is connected"
@@ -71,6 +79,37 @@ async def test_line_by_line_a_person_talks_sees_goals_and_history(terminal: Term
     assert "you > good morning" in said
     assert said.count("/quit") == 2  # the greeting, and the answer to what is unheard of
     assert "never said" not in said
+
+
+async def test_who_has_a_second_factor_is_asked_for_a_code(terminal: Terminal) -> None:
+    await terminal.run("--name", "Ann", "--once", "hello", **ANN)
+    code = await with_a_second_factor(terminal.url)
+    assert "authenticator app" in await complaint(terminal, "--once", "hello", **ANN)
+    assert "not right" in await complaint(terminal, "--code", "000000", "--once", "hello", **ANN)
+    async with account_at(terminal.url, Memory(terminal.memory, terminal.url)) as account:
+        given = Given(ANN["LIFEBUDDY_CHAT_EMAIL"], ANN["LIFEBUDDY_CHAT_PASSWORD"])
+        with CliRunner().isolation(input=f"000000\n{code}\n"):  # mistyped once
+            await Entry(Console(), given, ask=True).enter(account)
+        assert (await account.read("/v1/me"))["name"] == "Ann"
+
+
+async def with_a_second_factor(url: str) -> str:
+    """Of Ann from now on; a recovery code."""
+    async with aiohttp.ClientSession(url) as http:
+
+        async def post(path: str, body: dict[str, str], token: str = "") -> dict[str, Any]:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            async with http.post(f"/v1/auth/{path}", json=body, headers=headers) as response:
+                assert response.ok, await response.text()
+                answer: dict[str, Any] = {} if response.status == HTTPStatus.NO_CONTENT else await response.json()
+                return answer
+
+        password = ANN["LIFEBUDDY_CHAT_PASSWORD"]
+        token = (await post("login", {"email": ANN["LIFEBUDDY_CHAT_EMAIL"], "password": password}))["access_token"]
+        await post("reauth", {"password": password, "scope": "factors"}, token)
+        secret = (await post("mfa/totp/enroll", {}, token))["secret"]
+        confirmed = await post("mfa/totp/confirm", {"code": pyotp.TOTP(secret).now()}, token)
+        return str(confirmed["recovery_codes"][0])
 
 
 async def test_what_the_server_refuses_is_said_in_one_line(terminal: Terminal) -> None:

@@ -37,7 +37,7 @@ const json = { "content-type": "application/json" };
 const answer = await fetch("$url/v1/auth/login", {
   method: "POST", headers: json, body: JSON.stringify({ email, password }),
 });
-const { access_token } = await answer.json();
+const { access_token } = await answer.json(); // 202 and a challenge for who has a second factor: see /docs
 
 const socket = io("$url", { auth: { token: access_token, device_id: "laptop" } });
 socket.on("session.ready", ({ seq }) =&gt; console.log("connected, at", seq));
