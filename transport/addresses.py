@@ -1,6 +1,7 @@
 """Whose request it is by its network address, through the proxies that are trusted and no others."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -41,6 +42,7 @@ def subscriber(address: Address) -> str:
     return str(ip_network((address, _SUBSCRIBER), strict=False))
 
 
+@lru_cache(maxsize=4096)
 def _read(text: str) -> Address | None:
     """Of `address`, `address:port` or `[address]:port`; an IPv4 address inside an IPv6 one is the IPv4 address."""
     bare = text.strip()

@@ -18,6 +18,7 @@ from rich.console import Console
 from scripts.benchmarks.actors import actor
 from scripts.benchmarks.chat import chat
 from scripts.benchmarks.local import local
+from scripts.benchmarks.rest import rest
 from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
 from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
@@ -33,6 +34,7 @@ BENCHES: dict[str, Bench] = {
     "socket": socket,
     "fan-out": fan_out,
     "idle": idle,
+    "rest": rest,
     "wake": wake,
     "ready": ready,
     "crowd": crowd,

@@ -38,7 +38,8 @@ async def model(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Async
         front.backend = await opened.enter_async_context(warmed(file, http, directory / "llama"))
         port = opened.enter_context(held_port())
         await opened.enter_async_context(listening(front.application(), port))
-        yield AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="key", timeout=300)
+        client = AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="key", timeout=300)
+        yield await opened.enter_async_context(client)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -38,10 +38,11 @@ def route_of(request: web.Request) -> Route | None:
 async def _serve(route: Route, request: web.Request) -> web.StreamResponse:
     """Read what the route says, ask its handler, and send what that answers."""
     query, chosen = dict(request.query), None
-    if route.selects and SELECT in query:
+    if SELECT in query and route.selects:
         chosen = _chosen(route, query.pop(SELECT))
     given = [] if route.query is None else [(route.query, wire.read_query(route.query, query))]
-    given.append((route.body, wire.read(route.body, await request.read() or b"{}")))
+    if route.body is not Nothing or request.body_exists:
+        given.append((route.body, wire.read(route.body, await request.read() or b"{}")))
     answered = await route.handler(request, *(read for shape, read in given if shape is not Nothing))
     if isinstance(answered, web.StreamResponse):
         return answered
