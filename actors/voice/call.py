@@ -1,0 +1,276 @@
+"""A call: one task that owns the peer, the ears, the requests and the timer, and does what its turns decide."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from actors.domain.refusals import NotFound
+from actors.media import HEARD_RATE
+from actors.runtime.actor import ChildEnded, Children
+from actors.runtime.envelope import Envelope, Overloaded, Refused
+from actors.runtime.ids import derived
+from actors.runtime.mailbox import Mailbox
+from actors.voice import moves, requests
+from actors.voice.endpointing import Endpointing, Found, Paused
+from actors.voice.line import Answered, Line, Moved, settle
+from actors.voice.listening import Ears, Probability
+from actors.voice.messages import Around, Candidate, Ended, FromSession, HangUp, Host, Offered
+from actors.voice.turn import Turns
+
+WAITING: Final = 2_000
+"""Messages that wait for the call at most: one more, and it ends with `overloaded`."""
+TRANSCRIBING: Final = 4
+"""Requests to the transcriber at once."""
+JUDGED: Final = 8 * HEARD_RATE
+"""Samples the judge is given at most."""
+
+log = structlog.get_logger()
+
+
+class Call:
+    """`run` is the whole life of it; `tell` is how its session speaks to it."""
+
+    def __init__(self, call_id: str, host: Host, around: Around, *, language: str, pauses: float | None = None) -> None:
+        self.call_id = call_id
+        self._host = host
+        self._around = around
+        self._language = language
+        self._mailbox = Mailbox(WAITING)
+        self._children = Children(f"call/{call_id}", self._post)
+        self._host_children = Children(f"call/{call_id}", self._post)
+        self._voice = around.peers.voice()
+        self._line = Line(around.peers, self._voice, self._children, self._post)
+        self._ears = Ears(around.detector.stream())
+        self._endpointing = Endpointing(pauses)
+        self._turns = Turns(around.timings, language)
+        self._owed: deque[moves.Say | moves.Finish] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._numbers = self._transcribing = 0
+        self._speaking: set[str] = set()
+        self._reason: str | None = None
+        self._on: dict[type, Callable[[Any], None]] = {
+            Offered: lambda offer: self._line.offered(offer, around.timings.connect),
+            Candidate: self._line.candidate,
+            Answered: self._answered,
+            Moved: self._moved,
+            HangUp: self._hang_up,
+            Probability: self._hear,
+            requests.Judged: self._judged,
+            ChildEnded: self._child_ended,
+        }
+        self._do: dict[type, Callable[[Any], moves.Event | None]] = {
+            moves.Transcribe: self._transcribe,
+            moves.Say: self._owe,
+            moves.Finish: self._owe,
+            moves.Speak: self._speak,
+            moves.Hush: self._hush,
+            moves.Play: self._play,
+            moves.Pause: lambda _: self._voice.pause(),
+            moves.Resume: lambda resume: self._voice.resume(resume.frame),
+            moves.Cut: self._cut,
+            moves.Caption: self._caption,
+            moves.Show: self._show,
+            moves.Timeline: self._timeline,
+            moves.End: self._end,
+        }
+
+    def tell(self, message: FromSession) -> None:
+        """Never waits. Once the call has ended, an offer or candidate is refused and anything else is past."""
+        try:
+            self._mailbox.put(Envelope(message))
+        except Overloaded:
+            self._reason = self._reason or Overloaded.code
+            settle(getattr(message, "reply", None), Overloaded())
+        except Refused as ended:
+            settle(getattr(message, "reply", None), ended)
+
+    async def run(self) -> Ended:
+        """Until it is hung up or nobody has been there for a minute. A bug in it ends it too: `failed`."""
+        try:
+            self._take(moves.Due())
+            while self._reason is None:
+                envelope = self._mailbox.take()
+                if envelope is None:
+                    await self._mailbox.more()
+                    continue
+                self._receive(envelope.message)
+        except Exception:
+            log.exception("call.failed")
+            self._reason = "failed"
+        finally:
+            await self._close()
+        return Ended(self._reason or "failed", self._endpointing.mean)
+
+    # what arrives
+
+    def _post(self, message: Any) -> None:
+        """From a child, the timer or the peer."""
+        if self._reason is None:
+            self._mailbox.put_control(Envelope(message))
+
+    def _receive(self, message: Any) -> None:
+        handler = self._on.get(type(message))
+        if handler is not None:
+            handler(message)
+        else:
+            self._take(message)
+
+    def _take(self, event: moves.Event) -> None:
+        """Let the turns decide, and do what they want done."""
+        now = asyncio.get_running_loop().time()
+        events = deque([event])
+        while events:
+            for action in self._turns.take(events.popleft(), now, self._voice.progress()):
+                follows = self._do[type(action)](action)
+                if follows is not None:
+                    events.append(follows)
+        self._arm(self._turns.due)
+
+    def _answered(self, answered: Answered) -> None:
+        for event in self._line.answered(answered):
+            self._take(event)
+        if self._line.peer is not None and answered.epoch == self._line.epoch:
+            self._children.cancel("listen")
+            listening = self._ears.listen(self._line.peer, self._line.epoch, self._post)
+            self._children.spawn("listen", listening)
+
+    def _moved(self, moved: Moved) -> None:
+        for event in self._line.moved(moved):
+            if isinstance(event, moves.Lost):
+                self._endpointing.drop()
+            self._take(event)
+
+    def _hang_up(self, message: HangUp) -> None:
+        self._take(moves.HungUp(message.reason))
+
+    def _hear(self, heard: Probability) -> None:
+        if heard.epoch != self._line.epoch:
+            return
+        for found in self._endpointing.window(heard.value, heard.sample, heard.at):
+            self._found(found)
+
+    def _found(self, found: Found) -> None:
+        if isinstance(found, Paused) and self._around.judge is not None:
+            segment = found.segment
+            pcm = self._ears.microphone.between(max(segment.start, segment.end - JUDGED), segment.end)
+            self._children.spawn(self._name("judge"), requests.judge(self._around.judge, pcm, segment))
+        self._take(moves.Perceived(self._line.epoch, found))
+
+    def _judged(self, judged: requests.Judged) -> None:
+        if judged.finished is not None:
+            self._endpointing.judge(judged.segment, judged.finished)
+
+    def _child_ended(self, ended: ChildEnded) -> None:
+        self._transcribing -= ended.name.startswith("transcribe/")
+        if ended.name == "candidate":
+            self._line.add_candidates()
+        if ended.error is not None:
+            log.error("call.child_failed", child=ended.name, exc_info=ended.error)
+        elif ended.result is not None:
+            self._receive(ended.result)
+
+    # what is done
+
+    def _transcribe(self, asked: moves.Transcribe) -> moves.Event | None:
+        microphone = self._ears.microphone
+        pcm = microphone.between(asked.segment.start, asked.segment.end or microphone.end)
+        if self._transcribing >= TRANSCRIBING:
+            return moves.NotTranscribed(asked.turn, asked.segment, "speech.limited", asked.interim)
+        self._transcribing += 1
+        work = requests.transcribe(self._around.transcriber, pcm, asked, self._language)
+        self._children.spawn(self._name("transcribe"), work)
+        return None
+
+    def _speak(self, asked: moves.Speak) -> None:
+        name = f"speak/{asked.generation}/{asked.line}"
+        work = requests.speak(self._around.speaker, asked, self._language, self._post)
+        self._speaking = {name for name in self._speaking if name in self._children} | {name}
+        self._children.spawn(name, work)
+
+    def _hush(self, hush: moves.Hush) -> None:
+        for name in self._speaking:
+            if name.startswith(f"speak/{hush.generation}/"):
+                self._children.cancel(name)
+
+    def _play(self, play: moves.Play) -> moves.Queued:
+        frames = self._voice.play(play.pcm)
+        if play.last:
+            frames = self._voice.end_phrase()
+        return moves.Queued(play.generation, play.line, frames, play.pcm, play.words, play.last)
+
+    def _cut(self, _: moves.Cut) -> None:
+        self._voice.cut()
+        if self._line.peer is not None:
+            self._line.peer.ask_heard()
+
+    def _owe(self, owed: moves.Say | moves.Finish) -> None:
+        self._owed.append(owed)
+        if "host" not in self._host_children:
+            self._host_children.spawn("host", self._pay())
+
+    async def _pay(self) -> None:
+        """Tell the session, one thing after another: what was heard comes before what is said next."""
+        while self._owed:
+            owed = self._owed.popleft()
+            if isinstance(owed, moves.Say):
+                self._post(await requests.say(self._host, owed, self._turn_id(owed.turn)))
+            else:
+                await requests.finish(self._host, owed)
+
+    def _caption(self, caption: moves.Caption) -> None:
+        shown = {"side": caption.side, "text": caption.text, "final": caption.final}
+        self._signal("caption", {"turn_id": self._turn_id(caption.turn), **shown})
+
+    def _show(self, show: moves.Show) -> None:
+        self._signal("call.state", {"state": show.state} | ({"reason": show.reason} if show.reason else {}))
+
+    def _timeline(self, timeline: moves.Timeline) -> None:
+        self._signal("call.turn", {"turn_id": self._turn_id(timeline.turn), "stages": timeline.stages})
+
+    def _end(self, end: moves.End) -> None:
+        self._reason = end.reason
+
+    def _signal(self, name: str, fields: dict[str, Any]) -> None:
+        self._host.signal(name, {"call_id": self.call_id, **fields})
+
+    def _turn_id(self, turn: int) -> str:
+        return derived(self.call_id, str(turn))
+
+    def _name(self, kind: str) -> str:
+        self._numbers += 1
+        return f"{kind}/{self._numbers}"
+
+    def _arm(self, due: float | None) -> None:
+        if self._timer is not None:
+            if self._timer.when() == due and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = None if due is None else loop.call_at(max(due, loop.time()), self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._post(moves.Due())
+
+    # the end
+
+    async def _close(self) -> None:
+        """Bounded: what is owed to the session is told, the peer closed, the children ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for envelope in self._mailbox.close(NotFound()):
+            settle(getattr(envelope.message, "reply", None), NotFound())
+        ending = self._around.timings.ending
+        await self._children.end(0)
+        try:
+            async with asyncio.timeout(ending):
+                await self._line.close()
+        except TimeoutError:
+            log.warning("call.peer_closed_late")
+        finally:
+            self._ears.close()
+            if await self._host_children.end(ending):
+                log.warning("call.ended_late", owed=len(self._owed))
