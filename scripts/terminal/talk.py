@@ -26,6 +26,7 @@ class Talk:
         self.on_message = on_message
         self.on_action: Show | None = None
         self.on_progress: Show | None = None
+        self.on_signal: Show | None = None
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._account = account
         self._seq: int | None = None
@@ -48,20 +49,30 @@ class Talk:
         except TimeoutError:
             raise RefusalError("timeout", "The server let us in but did not get ready.") from None
 
+    async def order(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """One command; its ack. Raises RefusalError."""
+        try:
+            ack: dict[str, Any] = await self._sockets.call(name, body, timeout=ACK_WITHIN)
+        except SocketIOError:
+            raise RefusalError("timeout", "The server does not answer right now; please try again.") from None
+        if not ack["ok"]:
+            raise RefusalError(ack["error"]["code"], ack["error"]["message"])
+        return ack
+
     async def send(self, text: str) -> asyncio.Future[dict[str, Any]]:
         """Once it is stored: the future of the coach's whole message. Raises RefusalError."""
         cid = uuid7(datetime.now(UTC))
-        ack = await self._call("chat.send", {"cid": cid, "text": text})
+        ack = await self.order("chat.send", {"cid": cid, "text": text})
         return self._reply(ack["reply_id"])
 
     async def stop(self) -> None:
         """Whatever the coach still owes. Raises RefusalError."""
         for reply_id in [reply_id for reply_id, reply in self._finished.items() if not reply.done()]:
-            await self._call("chat.stop", {"cid": uuid7(datetime.now(UTC)), "message_id": reply_id})
+            await self.order("chat.stop", {"cid": uuid7(datetime.now(UTC)), "message_id": reply_id})
 
     async def say(self, word: str, action_id: str) -> None:
         """The person's word on an action, such as `action.confirm`. Raises RefusalError."""
-        await self._call(word, {"cid": uuid7(datetime.now(UTC)), "action_id": action_id})
+        await self.order(word, {"cid": uuid7(datetime.now(UTC)), "action_id": action_id})
 
     def check(self) -> None:
         """Raises RefusalError when the server has ended the conversation for good."""
@@ -70,15 +81,6 @@ class Talk:
 
     async def close(self) -> None:
         await self._sockets.disconnect()
-
-    async def _call(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        try:
-            ack: dict[str, Any] = await self._sockets.call(name, body, timeout=ACK_WITHIN)
-        except SocketIOError:
-            raise RefusalError("timeout", "The server does not answer right now; please try again.") from None
-        if not ack["ok"]:
-            raise RefusalError(ack["error"]["code"], ack["error"]["message"])
-        return ack
 
     async def _auth(self) -> dict[str, Any]:
         since = {} if self._seq is None else {"since": self._seq}
@@ -115,6 +117,8 @@ class Talk:
             self.on_delta(signal["data"])
         elif signal["type"] == "progress" and self.on_progress is not None:
             self.on_progress(signal["data"])
+        elif self.on_signal is not None:
+            self.on_signal(signal)
 
 
 def _sentence(refused: RefusedConnection) -> str:

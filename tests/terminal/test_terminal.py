@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from scripts.benchmarks.programs import node
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
-from scripts.terminal.__main__ import Entry, Given, account_at
 from scripts.terminal.account import Memory
+from scripts.terminal.entry import Entry, Given, account_at
 
 ANN = {"LIFEBUDDY_CHAT_EMAIL": "ann@example.org", "LIFEBUDDY_CHAT_PASSWORD": "a walk every morning 7"}
 OFFLINE = "No language model is connected"
