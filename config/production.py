@@ -25,6 +25,7 @@ def unfit(settings: "Settings") -> dict[str, str]:
         "openai_api_key": _example(settings.openai_api_key),
         "smtp_url": _example(settings.smtp_url),
         "s3_secret": _example(settings.s3_secret),
+        "calls_turn_secret": _example(settings.calls_turn_secret),
         "app_url": "is not set: mails link to it" if settings.smtp_url and not settings.app_url else "",
         "mail_from": "is not set" if settings.smtp_url and settings.mail_from.endswith(".invalid>") else "",
         "fallback_api_key": _example(settings.fallback_api_key),

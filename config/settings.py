@@ -2,7 +2,7 @@
 
 import os
 import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +13,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -228,6 +229,21 @@ class Settings(BaseSettings):
     s3_secret: SecretStr | None = Field(None, description="Secret of the access key.")
     s3_prefix: str = Field("lifebuddy-", pattern=r"^[a-z0-9-]{0,40}$", description="Goes before each bucket's name.")
 
+    calls_per_node: PositiveInt = Field(20, description="Calls that a node takes at once; more are `overloaded`.")
+    calls_address: IPv4Address | None = Field(
+        None,
+        description="Public IPv4 address by which clients reach this node's UDP ports, where it has only a private one itself "
+        "(1:1 NAT). Unset: its own addresses; those of this machine alone, if that is where the server listens.",
+    )
+    calls_stun: Words = Field((), description="STUN servers for calls, `stun:host:3478`, with commas between.")
+    calls_turn: Words = Field(
+        (),
+        description="TURN servers for calls, `turn:host:3478?transport=udp` or `turns:…`, with commas between. They must know "
+        "the secret (coturn: `use-auth-secret`).",
+    )
+    calls_turn_secret: SecretStr | None = Field(None, description="Secret shared with the TURN servers.")
+    calls_turn_seconds: PositiveFloat = Field(4 * 3600.0, description="How long credentials for TURN are good.")
+
     membership_ttl_seconds: PositiveFloat = Field(10.0, description="A node silent for so long counts as gone.")
     membership_refresh_seconds: PositiveFloat = Field(3.0, description="How often a node says that it is there.")
     mailbox_bound: PositiveInt = Field(256, description="Messages waiting for one actor; more are `overloaded`.")
@@ -260,7 +276,7 @@ class Settings(BaseSettings):
         "Refused in production.",
     )
 
-    @field_validator("origins", "embedded", mode="before")
+    @field_validator("origins", "embedded", "calls_stun", "calls_turn", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
         return _words(given)
@@ -291,6 +307,14 @@ class Settings(BaseSettings):
             raise ValueError("is no URL such as smtp://user:password@host:587")
         return given
 
+    @field_validator("calls_stun", "calls_turn")
+    @classmethod
+    def _ice_urls_are_some(cls, given: tuple[str, ...], field: ValidationInfo) -> tuple[str, ...]:
+        scheme = "stun" if field.field_name == "calls_stun" else "turn"
+        if not all(re.fullmatch(rf"{scheme}s?:{_HOST}(\?transport=(udp|tcp))?", url) for url in given):
+            raise ValueError(f"is no list of URLs such as {scheme}:host:3478")
+        return given
+
     @field_validator("master_key")
     @classmethod
     def _master_key_is_hexadecimal(cls, given: SecretStr | None) -> SecretStr | None:
@@ -304,6 +328,8 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}MEMBERSHIP_REFRESH_SECONDS: is more than half of the time to live")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError(f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY: only one is set")
+        if self.calls_turn and self.calls_turn_secret is None:
+            raise ValueError(f"{PREFIX}CALLS_TURN: needs {PREFIX}CALLS_TURN_SECRET")
         if self.mail_verification == "on" and self.smtp_url is None:
             raise ValueError(f"{PREFIX}MAIL_VERIFICATION: needs {PREFIX}SMTP_URL")
         refused = unfit(self) if self.profile == "production" else {}
@@ -341,6 +367,13 @@ class Settings(BaseSettings):
     def exempts_loopback(self) -> bool:
         """Whether limits by address pass over this machine's own programs."""
         return self.profile == "development"
+
+    @property
+    def calls_stay_here(self) -> bool:
+        """Whether only programs of this machine call: nobody else reaches the server either."""
+        return (
+            self.profile != "production" and self.host in {"127.0.0.1", "::1", "localhost"} and not self.calls_address
+        )
 
     @property
     def mail_server(self) -> str | None:
