@@ -26,6 +26,8 @@ STATUS: Final[dict[str, HTTPStatus]] = {
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "refused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "call.sdp": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "call.candidate": HTTPStatus.UNPROCESSABLE_ENTITY,
     "goal": HTTPStatus.CONFLICT,
     "goal.cycle": HTTPStatus.UNPROCESSABLE_ENTITY,
     "goal.depth": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -19,6 +19,8 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "auth.password": "Dieses Passwort ist zu leicht zu erraten, zu kurz oder zu lang.",
         "auth.revoked": "Diese Anmeldung ist beendet. Bitte melde dich neu an.",
         "auth.token": "Dieser Link oder Code gilt nicht mehr. Bitte lass dir einen neuen schicken.",
+        "call.candidate": "Über diesen Weg ist ein Anruf nicht zu erreichen.",
+        "call.sdp": "Das lässt sich nicht als Anruf annehmen: eine Tonspur in beide Richtungen, mit Opus, und höchstens ein Datenkanal.",
         "chat.answered": "Das ist schon beantwortet.",
         "chat.busy": "Der Coach antwortet noch. Viele Nachrichten warten schon.",
         "chat.no_reply": "Der Coach sagt gerade nichts, das sich anhalten ließe.",

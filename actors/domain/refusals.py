@@ -188,3 +188,15 @@ class ExportsClosed(Refused):
 class TooManyActions(Refused):
     code = "action.too_many"
     message = "Many things wait for the user's word already. They have to be answered first."
+
+
+class BadOffer(Refused):
+    code = "call.sdp"
+    message = (
+        "This can't be answered as a call. It takes one sound line both ways, with Opus, and at most one data channel."
+    )
+
+
+class BadCandidate(Refused):
+    code = "call.candidate"
+    message = "This is no way to reach a call."

@@ -31,7 +31,7 @@ ON_SOCKETS: Final = (
 )
 ELSEWHERE: Final = (doors.MethodNotAllowed, why.NotFound)
 """By a path or a method that is in no document."""
-INSIDE: Final = (Refused, why.TooManySteps, why.TooManyActions)
+INSIDE: Final = (Refused, why.TooManySteps, why.TooManyActions, why.BadOffer, why.BadCandidate)
 """Never told to an app: what is only there to be refined, and what only the coach is refused with."""
 
 

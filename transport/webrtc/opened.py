@@ -1,0 +1,50 @@
+"""Calls as they are configured: the peer connections of a node, closed at its end."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from actors.runtime.outside import Report
+from transport.webrtc.ice_servers import IceServers
+from transport.webrtc.peers import Network, RtcPeers
+from transport.webrtc.seams.host_addresses import loopback_only
+
+
+class Secret(Protocol):
+    def get_secret_value(self) -> str: ...
+
+
+class Wanted(Protocol):
+    """What the settings say of calls, under the settings' names."""
+
+    calls_per_node: int
+    calls_address: IPv4Address | None
+    calls_stun: Sequence[str]
+    calls_turn: Sequence[str]
+    calls_turn_seconds: float
+
+    @property
+    def calls_turn_secret(self) -> Secret | None: ...
+
+    @property
+    def calls_stay_here(self) -> bool:
+        """Whether only programs of this machine call."""
+
+
+@asynccontextmanager
+async def opened(wanted: Wanted, report: Report) -> AsyncIterator[RtcPeers]:
+    """Entering opens no socket: those are of the calls."""
+    secret = "" if wanted.calls_turn_secret is None else wanted.calls_turn_secret.get_secret_value()
+    servers = IceServers(wanted.calls_stun, wanted.calls_turn, secret, wanted.calls_turn_seconds, time.time)
+    advertised = None if wanted.calls_address is None else str(wanted.calls_address)
+    network = Network(servers, advertised, wanted.calls_stay_here, public=advertised is not None)
+    with ExitStack() as stack:
+        if network.loopback:
+            stack.enter_context(loopback_only())
+        peers = RtcPeers(network, wanted.calls_per_node, report)
+        try:
+            yield peers
+        finally:
+            await peers.close()

@@ -1,0 +1,14 @@
+"""The origin of RTP time, which aiortc's sender draws for itself and tells nobody."""
+
+from typing import Any
+
+from transport.webrtc.seams.unfit import unfit
+
+
+def rtp_time(sender: Any) -> int | None:
+    """The RTP time of the last packet sent; None where it can't be read: what was heard is estimated then."""
+    time = getattr(sender, "_RTCRtpSender__rtp_timestamp", None)
+    if not isinstance(time, int):
+        unfit("rtp_time")
+        return None
+    return time
