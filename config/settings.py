@@ -376,6 +376,11 @@ class Settings(BaseSettings):
         )
 
     @property
+    def call_page(self) -> bool:
+        """Whether developers have a page to call from."""
+        return self.profile == "development"
+
+    @property
     def mail_server(self) -> str | None:
         """Its URL, with what it wants to know of us."""
         return None if self.smtp_url is None else self.smtp_url.get_secret_value()

@@ -55,11 +55,11 @@ class Tab:
 
 
 @asynccontextmanager
-async def tab() -> AsyncIterator[Tab]:
-    """A fresh browser with one page open."""
+async def tab(*flags: str) -> AsyncIterator[Tab]:
+    """A fresh browser with one page open; `flags` are words of its command line."""
     assert PROGRAM is not None
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        words = (*QUIET, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank")
+        words = (*QUIET, *flags, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank")
         process = await asyncio.create_subprocess_exec(PROGRAM, *words, stderr=asyncio.subprocess.PIPE)
         try:
             async with aiohttp.ClientSession() as http, http.ws_connect(await _page(process, http)) as socket:

@@ -94,6 +94,9 @@ class Wanted(Protocol):
     def caught_mail(self) -> Path | None: ...
 
     @property
+    def call_page(self) -> bool: ...
+
+    @property
     def allowed_origins(self) -> tuple[str, ...]: ...
 
 
@@ -300,5 +303,6 @@ def _rest_doors(
         trusted_proxies=wanted.trusted_proxies or (),
         limits=RequestLimits(ask=wanted.ask_seconds),
         caught_mail=wanted.caught_mail,
+        call_page=wanted.call_page,
         now=behind.timers.now,
     )

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from transport.rest import dev
+from transport.rest import dev, dev_call
 from transport.rest.doors import DOORS, Doors
 from transport.rest.middleware import chain
 from transport.rest.serving import mount
@@ -22,10 +22,11 @@ _library: Final = logging.getLogger("aiohttp.server")
 
 
 def app(doors: Doors) -> web.Application:
-    """An application that serves the table of routes, and caught mail where there is a catcher. Sockets add their own routes to it."""
+    """An application that serves the table of routes, and pages for developers where they are wanted. Sockets add their own routes to it."""
     application = web.Application(middlewares=[chain(doors)], client_max_size=doors.limits.body)
     application[DOORS] = doors
-    mount(application, ROUTES if doors.caught_mail is None else (*ROUTES, *dev.ROUTES))
+    mail = dev.ROUTES if doors.caught_mail is not None else ()
+    mount(application, (*ROUTES, *mail, *(dev_call.ROUTES if doors.call_page else ())))
     return application
 
 

@@ -50,12 +50,19 @@ ROUTES: Final = (
 )
 
 
-def _near(request: web.Request) -> Path:
-    """Where the mail is, for loopback alone; the name in Host keeps out pages whose name was pointed at this machine."""
-    directory = request.app[DOORS].caught_mail
+def check_near(request: web.Request) -> None:
+    """For loopback alone; the name in Host keeps out pages whose name was pointed at this machine. Raises NotFound."""
     proxied = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     near = any(ip_address(request.remote or "::") in network for network in LOOPBACK)
-    if directory is None or proxied or not near or not _HOST.fullmatch(request.host):
+    if proxied or not near or not _HOST.fullmatch(request.host):
+        raise NotFound
+
+
+def _near(request: web.Request) -> Path:
+    """Where the mail is, for whoever sits at this machine."""
+    check_near(request)
+    directory = request.app[DOORS].caught_mail
+    if directory is None:
         raise NotFound
     return directory
 

@@ -55,7 +55,7 @@ class Processes(Protocol):
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """Given once by the composition root. `own_doors` are paths in the same application that guard themselves;
-    `caught_mail` is where the mail catcher of one machine keeps what it caught.
+    `caught_mail` is where the mail catcher of one machine keeps what it caught; `call_page`: there is a page to call from.
     """
 
     sessions: Sessions
@@ -76,6 +76,7 @@ class Doors:
     trusted_proxies: Sequence[Network] = ()
     limits: Limits = Limits()
     caught_mail: Path | None = None
+    call_page: bool = False
     load: Load = dataclasses.field(default_factory=Load)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
