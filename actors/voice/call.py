@@ -8,17 +8,19 @@ from typing import Any, Final
 import structlog
 
 from actors.domain.refusals import NotFound
-from actors.media import HEARD_RATE
+from actors.media import FRAME, HEARD_RATE
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Envelope, Overloaded, Refused
 from actors.runtime.ids import derived
 from actors.runtime.mailbox import Mailbox
 from actors.voice import moves, requests
 from actors.voice.endpointing import Endpointing, Found, Paused
+from actors.voice.levels import Levels
 from actors.voice.line import Answered, Line, Moved, settle
 from actors.voice.listening import Ears, Probability
 from actors.voice.messages import Around, Candidate, Ended, FromSession, HangUp, Host, Offered
 from actors.voice.turn import Turns
+from actors.voice.words import patience
 
 WAITING: Final = 2_000
 """Messages that wait for the call at most: one more, and it ends with `overloaded`."""
@@ -59,10 +61,12 @@ class Call:
             HangUp: self._hang_up,
             Probability: self._hear,
             requests.Judged: self._judged,
+            moves.Transcribed: self._transcribed,
             ChildEnded: self._child_ended,
         }
         self._do: dict[type, Callable[[Any], moves.Event | None]] = {
             moves.Transcribe: self._transcribe,
+            moves.Measure: self._measure,
             moves.Say: self._owe,
             moves.Finish: self._owe,
             moves.Speak: self._speak,
@@ -163,6 +167,11 @@ class Call:
         if judged.finished is not None:
             self._endpointing.judge(judged.segment, judged.finished)
 
+    def _transcribed(self, transcribed: moves.Transcribed) -> None:
+        if not transcribed.interim:
+            self._endpointing.hint(transcribed.segment, patience(transcribed.text))
+        self._take(transcribed)
+
     def _child_ended(self, ended: ChildEnded) -> None:
         self._transcribing -= ended.name.startswith("transcribe/")
         if ended.name == "candidate":
@@ -183,6 +192,11 @@ class Call:
         work = requests.transcribe(self._around.transcriber, pcm, asked, self._language)
         self._children.spawn(self._name("transcribe"), work)
         return None
+
+    def _measure(self, asked: moves.Measure) -> moves.Measured:
+        levels = Levels(int(FRAME * HEARD_RATE))
+        levels.add(self._ears.microphone.between(asked.start, self._ears.microphone.end))
+        return moves.Measured(asked.turn, tuple(levels.peaks), self._endpointing.voiced)
 
     def _speak(self, asked: moves.Speak) -> None:
         name = f"speak/{asked.generation}/{asked.line}"

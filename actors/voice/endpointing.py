@@ -120,6 +120,11 @@ class Endpointing:
         """The pause that ends a turn that sounds finished."""
         return min(CEILING, max(FLOOR, self.mean * MARGIN))
 
+    @property
+    def voiced(self) -> float:
+        """Seconds of speech in the turn that goes on."""
+        return 0.0 if self._turn is None else self._turn.voiced
+
     def window(self, probability: float, sample: int, at: float) -> list[Found]:
         """One more window, which ends before that sample and came at that time."""
         turn = self._turn

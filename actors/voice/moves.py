@@ -96,6 +96,14 @@ class Queued(msgspec.Struct, frozen=True):
     last: bool = False
 
 
+class Measured(msgspec.Struct, frozen=True):
+    """How loud the user has been since their turn began, frame by frame, and how many seconds of it were speech."""
+
+    turn: int
+    levels: tuple[int, ...]
+    voiced: float
+
+
 class Due(msgspec.Struct, frozen=True):
     """It is later than it was."""
 
@@ -108,7 +116,7 @@ class HungUp(msgspec.Struct, frozen=True):
 
 Event = (
     Attached | Lost | Perceived | Transcribed | NotTranscribed | Taken | NotTaken | ReplySaid | ReplyTool | ReplyEnded
-    | Sounded | Made | NotMade | Queued | Due | HungUp
+    | Sounded | Made | NotMade | Queued | Measured | Due | HungUp
 )  # fmt: skip
 
 # ── what is to be done ───────────────────────────────────────────────────────────────────────────────────────────
@@ -120,6 +128,13 @@ class Transcribe(msgspec.Struct, frozen=True):
     turn: int
     segment: Segment
     interim: bool = False
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """`Measured` follows, for what was heard since that sample."""
+
+    turn: int
+    start: int
 
 
 class Say(msgspec.Struct, frozen=True):
@@ -196,5 +211,5 @@ class End(msgspec.Struct, frozen=True):
 
 
 Action = (
-    Transcribe | Say | Finish | Speak | Hush | Play | Pause | Resume | Cut | Caption | Show | Timeline | End
+    Transcribe | Measure | Say | Finish | Speak | Hush | Play | Pause | Resume | Cut | Caption | Show | Timeline | End
 )  # fmt: skip

@@ -1,162 +1,347 @@
-"""Whose turn it is: what is heard and what became of requests in, what is to be done out. The time is an argument."""
+"""Whose turn it is: what was heard and what became of requests in, what is to be done out. The time is an argument."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-from actors.media import Progress
-from actors.voice import moves
-from actors.voice.endpointing import Ended, Filled, Paused, Started
-from actors.voice.messages import CallState, ReplyEnded, ReplySaid
-from actors.voice.sentences import Sentence, Sentences
+from actors.media import FRAME, Progress
+from actors.voice import moves, words
+from actors.voice.coach import Coach, Deadline, Moment
+from actors.voice.endpointing import Ended, Filled, Paused, Resumed, Segment, Started
+from actors.voice.levels import likeness
+from actors.voice.messages import CallState, ReplyEnded, ReplySaid, ReplyTool
+from actors.voice.phrases import NOT_CAUGHT
+from actors.voice.timeline import Marks
 from actors.voice.timings import Timings
+from actors.voice.utterance import Utterance
 
-POLL = 0.05
+State = Literal["idle", "listening", "maybe_done", "committed", "thinking", "speaking", "paused", "tool_wait"]
+SHOWN: Final[dict[State, CallState]] = {
+    "idle": "listening", "listening": "listening", "maybe_done": "listening", "committed": "thinking",
+    "thinking": "thinking", "tool_wait": "thinking", "speaking": "speaking", "paused": "speaking",
+}  # fmt: skip
+POLL: Final = 0.05
+"""Seconds between two looks at how far the voice has come, while it speaks."""
+LOOK: Final = 0.25
+"""Seconds after which the words of an interruption are looked for, and between two looks."""
+CAPTION: Final = 1.0
+"""The same while the coach is silent: for captions only."""
+VOICED: Final = 0.6
+"""Seconds of speech that interrupt even without words."""
+HELD: Final = 1.2
+"""Seconds until it is decided in any case whether somebody interrupts."""
+ALIKE: Final = 0.8
+"""What is so like our own sound is our own sound."""
+COUGH: Final = 0.4
+"""Seconds of speech below which nobody is asked to repeat what had no words."""
+BEFORE: Final = int(3 / FRAME)
+AFTER: Final = int(0.5 / FRAME)
+"""Frames before what was heard when they began, and after what is heard now, whose words may come back as an echo."""
+LAG: Final = int(0.6 / FRAME)
+"""Frames by which sound may come back late."""
 
 
-@dataclass
-class _Reply:
-    id: str
-    turn: int
-    text: str = ""
-    ended: bool = False
-    lines: list[Sentence] = field(default_factory=list)
-    sentences: Sentences = field(default_factory=Sentences)
-    made: int = 0
-    making: bool = False
-    frames: int = 0
+@dataclass(slots=True)
+class _Hold:
+    """The voice is silent until it is known what the user's sound is."""
+
+    since: float
+    decide_at: float
 
 
 class Turns:
-    """Of one call. `take` answers what is to be done about an event; at `due` it wants to be asked with `Due`."""
+    """Of one call. `take` answers what is to be done about an event; at `due` it wants to be told that it is."""
 
     def __init__(self, timings: Timings, language: str) -> None:
         self.due: float | None = None
+        self._moment = Moment()
+        self._coach = Coach(self._moment, timings, language)
         self._timings = timings
-        self._language = language
-        self._turn = 0
-        self._texts: dict[int, str | None] = {}
-        self._reply: _Reply | None = None
-        self._state: CallState = "connecting"
+        self._epoch: int | None = None
         self._away_since: float | None = None
-        self._done: list[moves.Action] = []
-        self._now, self._progress = 0.0, Progress(0, 0, 0, confirmed=False)
+        self._turn = 0
+        self._utterance: Utterance | None = None
+        self._hold: _Hold | None = None
+        self._asked_again = False
+        self._over = False
+        self._shown: CallState = "connecting"
         self._on: dict[type, Callable[[Any], None]] = {
             moves.Attached: self._attached,
             moves.Lost: self._lost,
             moves.Perceived: self._perceived,
             moves.Transcribed: self._transcribed,
             moves.NotTranscribed: self._not_transcribed,
-            moves.Taken: self._taken,
-            moves.NotTaken: self._not_taken,
-            ReplySaid: self._said,
-            ReplyEnded: self._reply_ended,
-            moves.Sounded: self._sounded,
-            moves.Made: self._made,
-            moves.NotMade: self._made,
-            moves.Queued: self._queued,
+            moves.Measured: self._measured,
+            moves.Taken: self._coach.taken,
+            moves.NotTaken: self._coach.not_taken,
+            ReplySaid: self._coach.hear_of,
+            ReplyTool: self._coach.hear_of,
+            ReplyEnded: self._coach.hear_of,
+            moves.Sounded: self._coach.sounded,
+            moves.Made: self._coach.made,
+            moves.NotMade: self._coach.made,
+            moves.Queued: self._coach.speaking.queued,
             moves.HungUp: self._hung_up,
+            moves.Due: lambda _: None,
+        }
+        self._heard: dict[type, Callable[[Any], None]] = {
+            Started: self._started,
+            Paused: self._paused,
+            Resumed: self._resumed,
+            Filled: self._filled,
+            Ended: self._ended,
         }
 
+    @property
+    def state(self) -> State:
+        if self._hold is not None:
+            return "paused"
+        if self._coach.is_sounding:
+            return "speaking"
+        spoken = self._utterance
+        if spoken is not None and spoken.speaking:
+            return "maybe_done" if spoken.pausing else "listening"
+        if self._coach.owes:
+            return "tool_wait" if self._coach.is_working else "speaking" if self._coach.has_begun else "thinking"
+        return "idle" if spoken is None else "committed"
+
     def take(self, event: moves.Event, now: float, progress: Progress) -> list[moves.Action]:
-        self._done, self._now, self._progress = [], now, progress
-        handler = self._on.get(type(event))
-        if handler is not None:
-            handler(event)
+        """What is to be done, in this order."""
+        moment = self._moment
+        moment.now, moment.progress, moment.todo, moment.problem = max(now, moment.now), progress, [], None
+        if self._over:
+            return []
+        if self._away_since is None and self._epoch is None:
+            self._away_since = now
+        self._on[type(event)](event)
         self._go_on()
-        return self._done
+        return moment.todo
 
-    def _show(self, state: CallState, reason: str | None = None) -> None:
-        if state != self._state:
-            self._state = state
-            self._done.append(moves.Show(state, reason))
+    # the line
 
-    def _attached(self, _: moves.Attached) -> None:
-        self._away_since = None
-        self._show("listening")
+    def _attached(self, attached: moves.Attached) -> None:
+        self._epoch, self._away_since = attached.epoch, None
+        self._coach.resume(back=True)
 
-    def _lost(self, _: moves.Lost) -> None:
-        self._away_since = self._now
-        self._show("away")
-
-    def _perceived(self, perceived: moves.Perceived) -> None:
-        match perceived.found:
-            case Started() if not self._texts:
-                self._turn += 1
-                self._show("listening")
-            case Filled(segment=segment) | Paused(segment=segment):
-                self._texts[segment.number] = None
-                self._done.append(moves.Transcribe(self._turn, segment))
-            case Ended():
-                self._submit()
-
-    def _submit(self) -> None:
-        self._show("thinking")
-        if None not in self._texts.values():
-            text = " ".join(filter(None, self._texts.values())).strip()
-            self._texts = {}
-            if text:
-                self._done += [moves.Caption(self._turn, "user", text, final=True), moves.Say(self._turn, text)]
-            else:
-                self._show("listening")
-
-    def _transcribed(self, transcribed: moves.Transcribed) -> None:
-        if transcribed.segment.number in self._texts:
-            self._texts[transcribed.segment.number] = transcribed.text
-            if self._state == "thinking":
-                self._submit()
-
-    def _not_transcribed(self, failed: moves.NotTranscribed) -> None:
-        self._texts = {}
-        self._show("listening", failed.code)
-
-    def _taken(self, taken: moves.Taken) -> None:
-        self._reply = _Reply(taken.reply_id, taken.turn)
-
-    def _not_taken(self, failed: moves.NotTaken) -> None:
-        self._show("listening", failed.code)
-
-    def _said(self, said: ReplySaid) -> None:
-        if self._reply is not None and said.reply_id == self._reply.id:
-            self._reply.text += said.text
-            self._reply.lines += self._reply.sentences.add(said.text)
-
-    def _reply_ended(self, ended: ReplyEnded) -> None:
-        if self._reply is not None and ended.reply_id == self._reply.id:
-            self._reply.lines += self._reply.sentences.close()
-            self._reply.ended = True
-
-    def _sounded(self, sounded: moves.Sounded) -> None:
-        self._done.append(moves.Play(sounded.generation, sounded.line, sounded.pcm, sounded.words))
-
-    def _made(self, made: moves.Made | moves.NotMade) -> None:
-        self._done.append(moves.Play(made.generation, made.line, b"", last=True))
-
-    def _queued(self, queued: moves.Queued) -> None:
-        if self._reply is not None:
-            self._show("speaking")
-            self._reply.frames = queued.frames
-            self._reply.making = self._reply.making and not queued.last
+    def _lost(self, lost: moves.Lost) -> None:
+        """Who was speaking has ended; what they had said is answered when they are back, or in the chat."""
+        if lost.epoch != self._epoch:
+            return
+        self._away_since, self._hold = self._moment.now, None
+        self._do(moves.Pause())
+        spoken = self._utterance
+        if spoken is not None and spoken.speaking:
+            spoken.speaking = spoken.pausing = False
+            spoken.ended_at = spoken.spoken_until = self._moment.now
+            self._utterance = spoken if spoken.parts else None
 
     def _hung_up(self, hung_up: moves.HungUp) -> None:
-        self._done += [moves.Cut(), moves.Show("ended", hung_up.reason), moves.End(hung_up.reason)]
+        self._end(hung_up.reason)
+
+    # the user
+
+    def _perceived(self, perceived: moves.Perceived) -> None:
+        if perceived.epoch == self._epoch and self._away_since is None:
+            self._heard[type(perceived.found)](perceived.found)
+
+    def _started(self, started: Started) -> None:
+        """Who goes on before their words were given on had not ended. Who speaks while the coach does may interrupt."""
+        now, busy = self._moment.now, self._coach.owes or self._coach.is_sounding
+        spoken = self._utterance
+        if spoken is None:
+            self._turn += 1
+            spoken = self._utterance = Utterance(self._turn, 0, self._moment.progress.heard, beside=busy)
+        spoken.speaking, spoken.pausing, spoken.voiced = True, False, 0.0
+        spoken.start, spoken.looked_at = started.sample, now
+        if busy and spoken.beside:
+            self._hold = _Hold(now, now + self._timings.words)
+            self._do(moves.Pause())
+        elif busy:
+            self._coach.cut()
+
+    def _paused(self, paused: Paused) -> None:
+        spoken = self._utterance
+        if spoken is not None:
+            spoken.pausing, spoken.voiced = True, paused.voiced
+            self._ask(spoken, paused.segment)
+
+    def _resumed(self, _: Resumed) -> None:
+        if self._utterance is not None:
+            self._utterance.pausing = False
+
+    def _filled(self, filled: Filled) -> None:
+        if self._utterance is not None:
+            self._ask(self._utterance, filled.segment)
+
+    def _ended(self, ended: Ended) -> None:
+        spoken = self._utterance
+        if spoken is not None:
+            spoken.speaking = spoken.pausing = False
+            spoken.voiced = ended.voiced
+            spoken.ended_at, spoken.spoken_until = self._moment.now, ended.spoken_until
+            self._ask(spoken, ended.segment)
+
+    def _ask(self, spoken: Utterance, segment: Segment) -> None:
+        if spoken.waits_for(segment):
+            self._do(moves.Transcribe(spoken.turn, segment))
+
+    # its words
+
+    def _transcribed(self, told: moves.Transcribed) -> None:
+        spoken = self._utterance
+        if spoken is None or spoken.turn != told.turn:
+            return
+        if told.interim:
+            spoken.looking = False
+        elif not spoken.told(told.segment, told.text, None):
+            return
+        if spoken.beside and (self._coach.owes or self._coach.is_sounding):
+            self._weigh(spoken, told.text, final=not told.interim)
+        elif not words.is_noise(told.text) and (not told.interim or told.segment.start >= spoken.known_until):
+            text = f"{spoken.text} {told.text}".strip() if told.interim else spoken.text
+            self._do(moves.Caption(spoken.turn, "user", text, final=False))
+
+    def _not_transcribed(self, failed: moves.NotTranscribed) -> None:
+        spoken = self._utterance
+        if spoken is not None and spoken.turn == failed.turn:
+            spoken.looking = spoken.looking and not failed.interim
+            if not failed.interim:
+                spoken.told(failed.segment, None, failed.code)
+
+    def _weigh(self, spoken: Utterance, text: str, *, final: bool) -> None:
+        """Whether these words interrupt the coach. A nod may be how a sentence begins, until it is whole."""
+        if words.is_noise(text):
+            return
+        if self._is_echo(spoken, text):
+            self._go_on_speaking()
+        elif words.is_nod(text) and not self._coach.nearly_over:
+            if final:
+                self._go_on_speaking()
+        else:
+            self._interrupt(spoken)
+
+    def _is_echo(self, spoken: Utterance, text: str) -> bool:
+        heard = self._moment.progress.heard
+        return words.is_echo(text, self._coach.speaking.playout.around(spoken.frame - BEFORE, heard + AFTER))
+
+    def _measure(self) -> None:
+        """No words yet: how long and how loud was it?"""
+        if self._utterance is not None and self._hold is not None:
+            self._hold.decide_at = self._moment.now + LOOK
+            self._do(moves.Measure(self._utterance.turn, self._utterance.start))
+
+    def _measured(self, measured: moves.Measured) -> None:
+        spoken, hold, now = self._utterance, self._hold, self._moment.now
+        if spoken is None or hold is None or spoken.turn != measured.turn:
+            return
+        heard = self._moment.progress.heard
+        first = heard - len(measured.levels) - LAG
+        played = self._coach.speaking.playout.levels(first, heard + AFTER)
+        voiced = max(measured.voiced, spoken.voiced)
+        if likeness(measured.levels, played) >= ALIKE:
+            self._go_on_speaking()
+        elif voiced >= VOICED:
+            self._interrupt(spoken)
+        elif spoken.speaking and not spoken.pausing and now < hold.since + HELD:
+            hold.decide_at = now + max(FRAME, VOICED - voiced)
+        else:
+            self._go_on_speaking()
+
+    def _go_on_speaking(self) -> None:
+        if self._hold is not None:
+            self._hold = None
+            self._coach.resume()
+
+    def _interrupt(self, spoken: Utterance) -> None:
+        self._hold, spoken.beside, spoken.cut_in = None, False, True
+        self._coach.cut()
+
+    # what follows
 
     def _go_on(self) -> None:
-        self.due = None
-        reply = self._reply
-        if reply is not None and reply.made < len(reply.lines) and not reply.making:
-            reply.making, reply.made = True, reply.made + 1
-            self._done.append(moves.Speak(reply.turn, reply.made, reply.lines[reply.made - 1].text))
-        elif reply is not None and reply.ended and not reply.making and self._progress.heard >= reply.frames:
-            self._reply = None
-            self._done += [
-                moves.Finish(reply.id, None),
-                moves.Caption(reply.turn, "coach", reply.text, final=True),
-            ]
-            self._show("listening")
-        elif reply is not None:
-            self.due = self._now + POLL
+        """Whatever is due, until nothing more is; then say how things are and when to be asked again."""
+        for _ in range(0 if self._over else 8):
+            spoken, held = self._utterance, self._hold is not None
+            if held or (spoken is not None and spoken.speaking and not spoken.beside):
+                self._coach.wait()
+            if spoken is not None and not spoken.speaking and not held and spoken.whole:
+                self._commit(spoken)
+            self._coach.go_on(there=self._away_since is None and not held)
+            overdue = next((act for at, act in self._deadlines() if at <= self._moment.now), None)
+            if overdue is None:
+                break
+            overdue()
+        self._show()
+        due_at = min((at for at, _ in self._deadlines()), default=math.inf)
+        self.due = None if due_at == math.inf else due_at
+
+    def _commit(self, spoken: Utterance) -> None:
+        """All words are there: give them to the session, or say why not."""
+        if spoken.beside and (self._coach.owes or self._coach.is_sounding):
+            self._utterance = None  # it was no interruption
+        elif self._coach.settled:
+            self._utterance = None
+            text = spoken.text
+            if words.is_noise(text):
+                self._not_caught(spoken)
+            elif not (spoken.cut_in and (words.is_stop(text) or self._is_echo(spoken, text))):
+                self._say(spoken, text)
+
+    def _say(self, spoken: Utterance, text: str) -> None:
+        self._asked_again = False
+        marks = Marks(spoken.spoken_until)
+        marks.mark("endpoint", spoken.ended_at)
+        marks.mark("transcript", self._moment.now)
+        self._do(moves.Caption(spoken.turn, "user", text, final=True))
+        self._coach.tell(spoken.turn, text, marks)
+
+    def _not_caught(self, spoken: Utterance) -> None:
+        """Said once in a row; who coughed is not asked at all."""
+        if spoken.problem is not None:
+            self._moment.problem = spoken.problem
+            self._coach.phrase(spoken.problem, spoken.turn)
+        elif spoken.voiced >= COUGH and not self._asked_again:
+            self._asked_again = True
+            self._coach.phrase(NOT_CAUGHT, spoken.turn)
+
+    def _deadlines(self) -> Iterator[Deadline]:
+        if self._over:
+            return
+        spoken, hold, there = self._utterance, self._hold, self._away_since is None
         if self._away_since is not None:
-            self.due = self._away_since + self._timings.away
-            if self._now >= self.due:
-                self._done += [moves.Show("ended", "away"), moves.End("away")]
+            yield self._away_since + self._timings.away, lambda: self._end("away")
+        if hold is not None:
+            yield hold.decide_at, self._measure
+        if spoken is not None and not spoken.speaking and not spoken.whole:
+            yield spoken.ended_at + self._timings.transcript, lambda: spoken.give_up("speech.timeout")
+        if spoken is not None and spoken.speaking and not spoken.looking and there:
+            wait = LOOK if hold is not None else CAPTION
+            yield spoken.looked_at + wait, lambda: self._look(spoken)
+        if self._coach.is_sounding and there and hold is None:
+            yield self._moment.now + POLL, lambda: None
+        awaited = spoken is not None and not spoken.speaking and not spoken.beside
+        yield from self._coach.deadlines(there=there and hold is None, awaited=awaited)
+
+    def _look(self, spoken: Utterance) -> None:
+        """The words so far, for captions and for what can't wait."""
+        spoken.looked_at, spoken.looking = self._moment.now, True
+        start = max(spoken.start, spoken.known_until)
+        self._do(moves.Transcribe(spoken.turn, Segment(0, start, 0), interim=True))
+
+    def _show(self) -> None:
+        """An interruption that is not decided is not shown."""
+        state = self._shown if self._hold is not None else SHOWN[self.state]
+        if self._away_since is not None:
+            state = "connecting" if self._epoch is None else "away"
+        if not self._over and (state != self._shown or self._moment.problem is not None):
+            self._shown = state
+            self._do(moves.Show(state, self._moment.problem))
+
+    def _end(self, reason: str) -> None:
+        self._coach.end()
+        self._over = True
+        self._do(moves.Cut(), moves.Show("ended", reason), moves.End(reason))
+
+    def _do(self, *actions: moves.Action) -> None:
+        self._moment.todo.extend(actions)

@@ -1,6 +1,7 @@
 """Everything a call needs, scripted, in virtual time: a peer that hears and is heard, the models, and a session."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from actors.media import FRAME, HEARD_RATE, SPOKEN_RATE, Peer, PeerState, Progress, Sound, SpeechFailed, Transcript
 from actors.media import Heard as Frame
 from actors.voice.call import Call
-from actors.voice.messages import Around, Heard, Offered, ReplyEnded, ReplySaid
+from actors.voice.messages import Around, Ended, Heard, Offered, ReplyEnded, ReplySaid
 from actors.voice.timings import Timings
 
 SAMPLES = int(FRAME * SPOKEN_RATE)
@@ -25,30 +26,33 @@ class ScriptedVoice:
     """Sends a frame each 20 ms while there is a peer; what was sent is heard `lag` frames later."""
 
     def __init__(self, lag: int = 3) -> None:
-        self.lag = lag
         self.confirmed = True
         self.connected = False
+        self.stuck = False
         self.log: list[tuple[str, int]] = []
-        self._queued = self._sent = 0
-        self._rest = 0
-        self._heard = 0
+        self.sent_at: list[tuple[float, int]] = []
+        """Each frame that went out, and when."""
+        self._lag = lag
+        self._queued = self._sent = self._next = self._heard = self._rest = 0
+        self._on_its_way: deque[int] = deque()
         self._paused = False
         self._at = now()
-        self._sent_at: list[tuple[float, int]] = []
 
     def _run(self) -> None:
-        """What has been sent since it was last looked at."""
-        frames = int((now() - self._at) / FRAME + 1e-6)
-        self._at += frames * FRAME
-        if self.connected and not self._paused:
-            for _ in range(min(frames, self._queued - self._sent)):
-                self._sent += 1
-        self._heard = max(self._heard, min(self._sent, self._heard + frames))
+        """What has happened since it was last looked at."""
+        for _ in range(int((now() - self._at) / FRAME + 1e-6)):
+            self._at += FRAME
+            sends = self.connected and not self._paused and not self.stuck and self._next < self._queued
+            self._on_its_way.append(self._next if sends else -1)
+            if sends:
+                self.sent_at.append((self._at, self._next))
+                self._next += 1
+                self._sent = max(self._sent, self._next)
+            if len(self._on_its_way) > self._lag:
+                self._heard = max(self._heard, self._on_its_way.popleft() + 1 if self.connected else 0)
 
     def play(self, pcm: bytes) -> int:
         self._run()
-        if self._queued == self._sent:
-            self._at = now()
         self._rest += len(pcm) // 2
         self._queued += self._rest // SAMPLES
         self._rest %= SAMPLES
@@ -68,19 +72,19 @@ class ScriptedVoice:
     def resume(self, frame: int) -> None:
         self._run()
         self._paused = False
-        self._sent = min(self._sent, frame)
+        self._next = min(frame, self._sent)
         self.log.append(("resume", frame))
 
     def cut(self) -> None:
         self._run()
         self._paused = False
-        self._queued, self._rest = self._sent, 0
+        self._queued = self._next = self._sent
+        self._rest = 0
         self.log.append(("cut", self._sent))
 
     def progress(self) -> Progress:
         self._run()
-        heard = max(0, self._sent - self.lag) if self._sent < self._queued else self._heard
-        return Progress(self._queued, self._sent, min(heard, self._sent), self.confirmed)
+        return Progress(self._queued, self._sent, self._heard, self.confirmed)
 
 
 class ScriptedPeer:
@@ -91,6 +95,7 @@ class ScriptedPeer:
     def __init__(self, voice: ScriptedVoice, on_state: Callable[[PeerState], None]) -> None:
         self.on_state = on_state
         self.asked = 0
+        self.loud_at: list[float] = []
         self._voice = voice
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self.candidates: list[str | None] = []
@@ -112,6 +117,8 @@ class ScriptedPeer:
 
     async def sound(self, pcm: bytes, seconds: float) -> None:
         """Send it, frame by frame, for so long."""
+        if pcm == LOUD:
+            self.loud_at.append(now())
         for _ in range(round(seconds / FRAME)):
             self._frames.put_nowait(Frame(pcm, now()))
             await asyncio.sleep(FRAME)
@@ -206,7 +213,7 @@ class ScriptedHost:
         self.signals: list[tuple[float, str, Mapping[str, Any]]] = []
         self.refusals: list[Exception] = []
         self._answer = answer
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.busy: set[asyncio.Task[None]] = set()
 
     async def say(self, text: str, cid: str) -> str:
         await asyncio.sleep(0.01)
@@ -215,7 +222,8 @@ class ScriptedHost:
         self.said.append(text)
         reply_id = f"reply-{len(self.said)}"
         task = asyncio.ensure_future(self._answer(self, reply_id, text))
-        self._tasks.add(task)
+        self.busy.add(task)
+        task.add_done_callback(self.busy.discard)
         return reply_id
 
     async def finish(self, reply_id: str, heard: Heard | None) -> None:
@@ -254,6 +262,8 @@ class Stage:
         timings: Timings | None = None,
     ) -> None:
         self.host = host
+        self.ended = Ended("")
+        self.spoken_until = 0.0
         self.peers = ScriptedPeers()
         self.transcriber = transcriber
         self.speaker = speaker or ScriptedSpeaker()
@@ -263,6 +273,11 @@ class Stage:
     @property
     def peer(self) -> ScriptedPeer:
         return self.peers.made[-1]
+
+    @property
+    def loud_at(self) -> list[float]:
+        """When the user began to make a sound."""
+        return self.peer.loud_at
 
     @property
     def voice(self) -> ScriptedVoice:
@@ -277,4 +292,5 @@ class Stage:
 
     async def speak(self, seconds: float = 1.0, silence: float = 1.2) -> None:
         await self.peer.sound(LOUD, seconds)
+        self.spoken_until = now()
         await self.peer.sound(SILENT, silence)
