@@ -138,7 +138,10 @@ PeerState = Literal["connected", "silent", "heard", "closed"]
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """20 ms of the user's voice at 16 kHz, which came at that time of the loop; `concealed`: it was lost and made up."""
+    """A packet's worth of the user's voice at 16 kHz, mostly 20 ms, and the loop's time when it came.
+
+    `concealed`: it was lost and is made up.
+    """
 
     pcm: bytes
     at: float
@@ -153,7 +156,7 @@ class Peer(Protocol):
         """The answer."""
 
     async def hear(self) -> Sequence[Heard]:
-        """What has come since, at least one frame: waits for it. At most 1 s is held, the oldest dropped and counted.
+        """What has come since, at least one packet's worth: waits for it. At most 1 s is held, the oldest dropped and counted.
 
         Raises EOFError once the connection has closed.
         """

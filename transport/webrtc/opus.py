@@ -37,6 +37,7 @@ _SET_BITRATE, _SET_COMPLEXITY, _SET_INBAND_FEC, _SET_PACKET_LOSS, _SET_DTX, _SET
 )
 _SIGNAL_VOICE: Final = 3001
 _COMPLEXITY: Final = 5
+_MOST_FRAMES: Final = 48
 
 
 class OpusMissingError(RuntimeError):
@@ -131,6 +132,21 @@ def samples_in(packet: bytes) -> int:
     return _check(library().opus_packet_get_nb_samples(packet, len(packet), HEARD_RATE))
 
 
+def carries_previous(packet: bytes) -> bool:
+    """Whether it tells the frame before it once more (RFC 6716, 4.2.4): of what has a SILK part, the first frame's flags do."""
+    if not packet or packet[0] & 0x80:
+        return False
+    opus = library()
+    frames, sizes = (c_void_p * _MOST_FRAMES)(), (c_int16 * _MOST_FRAMES)()
+    count = opus.opus_packet_parse(packet, len(packet), None, frames, sizes, None)
+    if count <= 0 or sizes[0] <= 0 or frames[0] is None:
+        return False
+    flags = ctypes.string_at(frames[0], 1)[0]
+    parts = max(1, opus.opus_packet_get_samples_per_frame(packet, 1000) // 20)
+    stereo = packet[0] & 0x04
+    return bool(flags >> (7 - parts) & 1 or (stereo and flags >> (6 - 2 * parts) & 1))
+
+
 def _check(answer: int) -> int:
     if answer < _OK:
         raise OpusError(answer)
@@ -160,6 +176,8 @@ def _typed(opus: ctypes.CDLL) -> ctypes.CDLL:
         "opus_encode": (c_int32, [c_void_p, c_char_p, c_int, c_char_p, c_int32]),
         "opus_encoder_ctl": (c_int, [c_void_p, c_int]),
         "opus_packet_get_nb_samples": (c_int, [c_char_p, c_int32, c_int32]),
+        "opus_packet_get_samples_per_frame": (c_int, [c_char_p, c_int32]),
+        "opus_packet_parse": (c_int, [c_char_p, c_int32, c_void_p, c_void_p, POINTER(c_int16), c_void_p]),
     }
     for name, (answer, arguments) in signatures.items():
         function = getattr(opus, name)

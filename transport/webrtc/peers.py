@@ -16,10 +16,10 @@ from actors.runtime.outside import Report
 from transport.webrtc.candidates import MOST, forbidden, read_candidate, useful
 from transport.webrtc.heartbeat import Heartbeat
 from transport.webrtc.ice_servers import IceServers
+from transport.webrtc.inbound import InboundAudio
 from transport.webrtc.offers import Offer, answer_of, read_offer
 from transport.webrtc.seams.certificate import Certificate
 from transport.webrtc.seams.strangers import keep_out
-from transport.webrtc.stock_ears import StockEars
 from transport.webrtc.tracks import VoiceTrack
 from transport.webrtc.voice import CoachVoice
 
@@ -70,7 +70,7 @@ class RtcPeer:
         self._voice = voice
         self._on_state = on_state
         self._now = loop.time
-        self._ears = StockEars(self._now)
+        self._inbound = InboundAudio(house.counts)
         self._track = VoiceTrack(voice, house.counts, self._alive_at)
         self._heartbeat = Heartbeat(self._track.says, house.counts, self._now)
         self._pc: RTCPeerConnection | None = None
@@ -104,7 +104,7 @@ class RtcPeer:
         self._watching.add_done_callback(self._watched)
 
     async def hear(self) -> Sequence[Heard]:
-        return await self._ears.hear()
+        return await self._inbound.hear()
 
     async def add_candidate(self, candidate: str | None, sdp_mid: str | None, sdp_mline_index: int | None) -> None:
         """All lines share one connection: it does not matter for which of them a candidate is, but it is for one of them."""
@@ -138,7 +138,7 @@ class RtcPeer:
         self._track.sender = pc.addTrack(self._track)
         opus = [one for one in RTCRtpSender.getCapabilities("audio").codecs if one.mimeType.lower() == "audio/opus"]
         pc.getTransceivers()[0].setCodecPreferences(opus)
-        pc.on("track", self._ears.listen)
+        pc.on("track", lambda _: self._inbound.listen(pc.getReceivers()[0]))
         pc.on("datachannel", self._heartbeat.opened)
         pc.on("connectionstatechange", self._moved)
         return pc
@@ -159,7 +159,7 @@ class RtcPeer:
 
     def _alive_at(self) -> float:
         """When there last was a sign of whoever listens."""
-        return max(self._heartbeat.alive_at, self._ears.alive_at, self._connected_at or 0.0)
+        return max(self._heartbeat.alive_at, self._inbound.alive_at, self._connected_at or 0.0)
 
     def _moved(self) -> None:
         state = "closed" if self._pc is None else self._pc.connectionState
@@ -208,7 +208,7 @@ class RtcPeer:
         if self._watching is not None:
             self._watching.cancel()
         self._voice.disconnect(self._track)
-        self._ears.close()
+        self._inbound.close()
         self._on_state("closed")
         try:
             if self._pc is not None:
