@@ -4,8 +4,7 @@ import asyncio
 import platform
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +26,8 @@ from scripts.embedded.binaries import (
     find_valkey,
     version_of,
 )
+from scripts.embedded.doctor_calls import calls
+from scripts.embedded.findings import Check, Finding
 from scripts.embedded.health import Health, check_http, check_mongo, check_redis, check_smtp, read_parts
 from scripts.embedded.node import FLOOR as NODE_FLOOR
 from scripts.embedded.node import node_command
@@ -37,20 +38,6 @@ FLOORS = {"aiohttp": (3, 14, 3), "pyjwt": (2, 13), "cryptography": (50,), "pytho
 PYTHON_FLOOR = (3, 11)
 SPACE = 2 * 10**9  # bytes
 INSTALL = "scripts/run installs what the lock says"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line. `why` is empty when all is well; `fix` is what to do then, or what to know."""
-
-    part: str
-    state: str
-    version: str = ""
-    why: str = ""
-    fix: str = ""
-
-
-Check = Callable[[Settings, dict[str, Any]], Awaitable[list[Finding]]]
 
 
 async def packages(_: Settings, __: dict[str, Any]) -> list[Finding]:
@@ -172,7 +159,7 @@ async def node(_: Settings, __: dict[str, Any]) -> list[Finding]:
     return [Finding("Node.js", state, version_of(Path(command[0])))]
 
 
-CHECKS: tuple[Check, ...] = (packages, mongodb, valkey, mail, files, model, server, secrets, disk, node)
+CHECKS: tuple[Check, ...] = (packages, mongodb, valkey, mail, files, model, calls, server, secrets, disk, node)
 
 
 async def examine(settings: Settings) -> list[Finding]:

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 
 from config.settings import Settings
-from scripts.embedded.doctor import Finding, examine
+from scripts.embedded.doctor import examine
+from scripts.embedded.findings import Finding
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.ports import held_port
 from scripts.embedded.run_file import sole_run, write_run
