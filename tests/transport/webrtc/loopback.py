@@ -25,7 +25,7 @@ class Sounds(MediaStreamTrack):
         self._sounds = iter(enumerate(sounds))
         self._began: float | None = None
 
-    async def recv(self) -> Packet[Any]:
+    async def recv(self) -> "Packet[Any]":  # av is generic in its stubs only
         loop = asyncio.get_running_loop()
         self._began = self._began or loop.time()
         for n, sound in self._sounds:
