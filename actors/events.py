@@ -129,14 +129,6 @@ class MessageAdded(Event, frozen=True):
     problem: str | None = None
     attachments: tuple[str, ...] = ()
     tokens: int = 0
-    estimated: bool = False
-
-
-class PausesLearned(Event, frozen=True):
-    """How long the user pauses within a turn of speaking, in seconds."""
-
-    type = "pauses.learned"
-    seconds: float
 
 
 class ThreadRead(Event, frozen=True):
@@ -274,7 +266,6 @@ TYPES: dict[str, type[Event]] = {
         GoalRemoved,
         MessageAdded,
         ThreadRead,
-        PausesLearned,
         SummaryMade,
         ToolUsed,
         ReplyRetried,

@@ -24,7 +24,6 @@ def message(event: MessageAdded, seq: int, at: datetime) -> Message:
         reply_to=event.reply_to,
         problem=event.problem,
         attachments=event.attachments,
-        estimated=event.estimated,
     )
 
 

@@ -1,6 +1,6 @@
 """Ways to reach a client: which are taken."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from aiortc import RTCIceCandidate
@@ -8,6 +8,8 @@ from aiortc.sdp import candidate_from_sdp
 
 from actors.domain.refusals import BadCandidate
 
+NOWHERE: Final = ip_network("0.0.0.0/8")
+"""This host on this network (RFC 791)."""
 MOST: Final = 40
 """Candidates of one peer; more are dropped."""
 LONGEST: Final = 512
@@ -47,6 +49,7 @@ def forbidden(candidate: RTCIceCandidate, *, loopback: bool, public: bool) -> bo
     if address.is_loopback:
         return not loopback
     unreachable = address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved
+    unreachable = unreachable or address in NOWHERE
     return unreachable or (public and address.is_private)
 
 

@@ -96,7 +96,10 @@ class RtcPeer:
         private = [line.split()[4] for line in pc.localDescription.sdp.splitlines() if line.startswith("a=candidate:")]
         self._sdp = answer_of(pc.localDescription.sdp, self._house.network.advertised, private)
         for candidate in offer.candidates:
-            await self._add(candidate)
+            try:
+                await self._add(candidate)
+            except BadCandidate:
+                self._house.counts["candidates_unread"] += 1
         if offer.complete:
             await pc.addIceCandidate(None)
         self._voice.connect(self._track)

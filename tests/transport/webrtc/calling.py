@@ -61,8 +61,8 @@ class Microphone(MediaStreamTrack):
 class Client:
     """Takes each packet as it comes: `packets` are (time, RTP time, payload)."""
 
-    def __init__(self) -> None:
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    def __init__(self, *, channel_first: bool = False) -> None:
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[], alwaysNegotiateDataChannels=channel_first))
         self.microphone = Microphone()
         self.packets: list[tuple[float, int, bytes]] = []
         self.pings: list[int] = []
