@@ -102,6 +102,12 @@ class SendMessage(Command, frozen=True):
     attachments: Annotated[tuple[Id, ...], Meta(max_length=10)] = ()
 
 
+class SayMessage(Command, frozen=True):
+    """What the user said in a call; only its session sends this."""
+
+    text: Text
+
+
 class StopReply(Command, frozen=True):
     """Stop a reply, named by its own id or by the id of the message it answers."""
 
@@ -163,6 +169,15 @@ class FinishReply(Command, frozen=True):
     problem: str | None = None
     tokens: int = 0
     """What it cost, by the providers' count or by estimate."""
+    spoken: bool = False
+    estimated: bool = False
+    """Of one that was cut: how much of it was heard nobody has confirmed."""
+
+
+class LearnPauses(Command, frozen=True):
+    """What a call has learned of the user's pauses; only their session sends this."""
+
+    seconds: Annotated[float, Meta(ge=0.0, le=10.0)]
 
 
 class KeepSummary(Command, frozen=True):
@@ -215,6 +230,8 @@ NAMES: dict[type[Command], str] = {
     ExpireAction: "action.expire",
     CallTool: "reply.tool",
     FinishReply: "reply.finish",
+    SayMessage: "call.say",
+    LearnPauses: "call.learn",
     KeepSummary: "summary.keep",
     RequestExport: "export.request",
     ExpireExport: "export.expire",

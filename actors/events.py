@@ -129,6 +129,14 @@ class MessageAdded(Event, frozen=True):
     problem: str | None = None
     attachments: tuple[str, ...] = ()
     tokens: int = 0
+    estimated: bool = False
+
+
+class PausesLearned(Event, frozen=True):
+    """How long the user pauses within a turn of speaking, in seconds."""
+
+    type = "pauses.learned"
+    seconds: float
 
 
 class ThreadRead(Event, frozen=True):
@@ -266,6 +274,7 @@ TYPES: dict[str, type[Event]] = {
         GoalRemoved,
         MessageAdded,
         ThreadRead,
+        PausesLearned,
         SummaryMade,
         ToolUsed,
         ReplyRetried,

@@ -125,6 +125,42 @@ class Wake(msgspec.Struct, frozen=True):
     """Nothing but a reason to wake: what is owed is begun on every wake."""
 
 
+class OfferCall(msgspec.Struct, frozen=True):
+    """A device offers a peer connection: for a new call, or, with its id, for the one there is.
+
+    Answered with `CallAnswered`. Raises NoCalls, CallBusy, CallNotFound, RateLimited, and what the offer is refused with.
+    `device` is that of `connection`, if there is one.
+    """
+
+    sdp: str
+    take_over: bool = False
+    call_id: str | None = None
+    connection: str = ""
+    device: str = ""
+
+
+class CallAnswered(msgspec.Struct, frozen=True):
+    """`sdp` is the answer to the offer."""
+
+    call_id: str
+    sdp: str
+
+
+class AddCandidate(msgspec.Struct, frozen=True):
+    """A network address of the newest peer of a call. None: there are no more. Raises CallNotFound, BadCandidate."""
+
+    call_id: str
+    candidate: str | None
+    sdp_mid: str | None
+    sdp_mline_index: int | None
+
+
+class EndCall(msgspec.Struct, frozen=True):
+    """The user hangs up. Raises CallNotFound."""
+
+    call_id: str
+
+
 class ShowExport(msgspec.Struct, frozen=True):
     """How does this export stand? Answered with `ExportShown`; refused with NotFound."""
 

@@ -36,6 +36,8 @@ STATUS: Final[dict[str, HTTPStatus]] = {
     "chat.busy": HTTPStatus.TOO_MANY_REQUESTS,
     "export": HTTPStatus.CONFLICT,
     "action": HTTPStatus.CONFLICT,
+    "call": HTTPStatus.CONFLICT,
+    "call.not_found": HTTPStatus.NOT_FOUND,
     "action.expired": HTTPStatus.GONE,
     "rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
     "overloaded": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -8,6 +8,9 @@ from actors.runtime.envelope import Refused
 ENGLISH: Final = "en"
 SENTENCES: Final[dict[str, dict[str, str]]] = {
     "de": {
+        "call.busy": "Du sprichst gerade auf einem anderen Gerät. Sag dazu, wenn dieses hier das Gespräch übernehmen soll.",
+        "call.not_found": "Ein solches Gespräch gibt es nicht, oder es ist zu Ende.",
+        "unavailable.calls": "Hier ist niemand, der hört und spricht, deshalb geht kein Anruf. Schreiben geht.",
         "action.changed": "Seitdem hat sich etwas geändert; das passt nicht mehr.",
         "action.decided": "Das ist schon entschieden.",
         "action.expired": "Das hat zu lange auf eine Antwort gewartet und gilt nicht mehr. Bitte frag noch einmal danach.",

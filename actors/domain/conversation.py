@@ -50,6 +50,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str | None = None
     problem: str | None = None
     attachments: tuple[str, ...] = ()
+    estimated: bool = False
+    """Of a spoken one that was interrupted: how much of it was heard is an estimate."""
 
 
 class _Held(Message, frozen=True, kw_only=True, array_like=True):

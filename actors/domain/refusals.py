@@ -155,6 +155,21 @@ class Answered(Refused):
     message = "This has been answered already."
 
 
+class CallBusy(Refused):
+    code = "call.busy"
+    message = "You are in a call on another device. Say so if this one is to take it over."
+
+
+class CallNotFound(Refused):
+    code = "call.not_found"
+    message = "There is no such call, or it has ended."
+
+
+class NoCalls(Refused):
+    code = "unavailable.calls"
+    message = "There is nobody here who hears and speaks, so a call can't be made. Writing works."
+
+
 class ActionExpired(Refused):
     code = "action.expired"
     message = "This waited too long for an answer and no longer holds. Please ask for it again."

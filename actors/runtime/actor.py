@@ -100,7 +100,7 @@ class Actor:
         """Called before the first message. A refusal here is what everybody waiting is told."""
 
     async def receive(self, message: Any) -> Any:
-        """Handle one message; what it returns is the answer to an ask."""
+        """Handle one message; what it returns is the answer to an ask: a future, and the asker waits on alone."""
         raise NotImplementedError
 
     async def stopped(self) -> None:

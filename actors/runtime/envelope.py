@@ -1,5 +1,6 @@
 """A message with its return address and trace; and what the runtime itself refuses."""
 
+import asyncio
 import math
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -103,14 +104,23 @@ class Envelope(msgspec.Struct):
     own: bool = False
 
     def answer(self, answer: Any) -> None:
-        """Tell the asker, if there is one who still waits."""
-        if self.reply is not None and not self.reply.done():
+        """Tell the asker, if there is one who still waits; a future's answer once that is done."""
+        if isinstance(answer, asyncio.Future):
+            answer.add_done_callback(self._answer_later)
+        elif self.reply is not None and not self.reply.done():
             self.reply.set_result(answer)
 
     def refuse(self, why: Refused) -> None:
         """Tell the asker, if there is one who still waits."""
         if self.reply is not None and not self.reply.done():
             self.reply.set_exception(why)
+
+    def _answer_later(self, answer: "asyncio.Future[Any]") -> None:
+        error = None if answer.cancelled() else answer.exception()
+        if answer.cancelled() or error is not None:
+            self.refuse(error if isinstance(error, Refused) else Crashed(effect="unknown"))
+        else:
+            self.answer(answer.result())
 
     def expire(self) -> None:
         """The asker has waited long enough."""

@@ -18,10 +18,12 @@ from actors.commands import (
     ExpireExport,
     FinishReply,
     KeepSummary,
+    LearnPauses,
     OpenAccount,
     ReadThread,
     RequestExport,
     RetryReply,
+    SayMessage,
     SendMessage,
     StopReply,
     UndoAction,
@@ -33,14 +35,17 @@ from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, Precondition, UnknownCommand
 from actors.events import Recorded, recorded
 from actors.questions import (
+    AddCandidate,
     Attach,
     Attached,
     Detach,
+    EndCall,
     Events,
     JobEnded,
     JobProgressed,
     Missed,
     ModelCame,
+    OfferCall,
     Renew,
     ShowActions,
     ShowExport,
@@ -57,7 +62,7 @@ from actors.runtime.ids import derived
 from actors.runtime.journal import Happened, Outside
 from actors.runtime.journaled import Decided, Journaled, Order, Stamp
 from actors.runtime.outside import Row
-from actors.session import showing
+from actors.session import calls, showing
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool
 from actors.session.devices import Devices
@@ -80,6 +85,8 @@ COMMANDS: dict[type[Command], Decide] = {
     SendMessage: lambda me, command, stamp, by: me.take_message(command, stamp, by),
     StopReply: lambda me, command, stamp, _: me.stop_reply(command, stamp),
     RetryReply: lambda me, command, stamp, by: me.retry(command, stamp, by),
+    SayMessage: lambda me, command, stamp, by: me.take_message(command, stamp, by),
+    LearnPauses: lambda me, command, _, __: chat.learn_pauses(me.state.pauses, command),
     ReadThread: lambda me, command, stamp, _: chat.read(me.state.history, me.state.read, command, stamp),
     CallTool: lambda me, command, stamp, _: actions.use_tool(me.held(), command, stamp),
     FinishReply: lambda me, command, stamp, _: chat.finish_reply(me.state.owed, command, stamp),
@@ -106,10 +113,11 @@ class Session(Journaled[State]):
     def __init__(self, address: str, outside: Outside, surroundings: Surroundings) -> None:
         super().__init__(address, outside)
         self.surroundings = surroundings
-        self.answering = Answering(self)
-        self.summary = RollingSummary(self)
-        self._devices = Devices()
-        self.agenda = Agenda(self)
+        self.answering: Answering = Answering(self)
+        self.summary: RollingSummary = RollingSummary(self)
+        self.devices = Devices()
+        self.calls: calls.Calls = calls.Calls(self)
+        self.agenda: Agenda = Agenda(self)
         self.jobs: OwedJobs = OwedJobs(self)
         self._chat_due = rate_limit.FULL
 
@@ -161,7 +169,7 @@ class Session(Journaled[State]):
         self.surroundings.outbox.leave(self.address)
 
     def idle(self) -> bool:
-        return super().idle() and not self._devices and not self.state.owed and not self.state.background.jobs
+        return super().idle() and not self.devices and not self.state.owed and not self.state.background.jobs
 
     async def answer(self, message: Any) -> Any:
         return await MESSAGES[type(message)](self, message)
@@ -196,6 +204,8 @@ class Session(Journaled[State]):
             await self.summary.ended(ended)
         elif ended.name.startswith(PREFIX):
             await self.jobs.ended(ended)
+        elif ended.name.startswith(calls.PREFIX):
+            await self.calls.ended(ended)
         else:
             await self.answering.child_ended(ended)
 
@@ -203,7 +213,7 @@ class Session(Journaled[State]):
 
     async def attach(self, message: Attach) -> Attached:
         self._look_back()
-        self._devices.attach(message.connection, message.device)
+        self.devices.attach(message.connection, message.device)
         self._reach()
         self.answering.catch_up(message.connection)
         return Attached(self.surroundings.log_id, self.seq)
@@ -211,19 +221,19 @@ class Session(Journaled[State]):
     async def renew(self, message: Renew) -> Attached:
         if message.seq > self.seq:
             await self.is_newest()
-        self._devices.renew(message)
+        self.devices.renew(message)
         self._reach()
         return Attached(self.surroundings.log_id, self.seq)
 
     async def detach(self, message: Detach) -> None:
-        self._devices.detach(message.connection)
+        self.devices.detach(message.connection)
         self._reach()
 
     def _reach(self) -> None:
         """Where devices are has changed; a connection that another has superseded ends."""
-        for connection in self._devices.superseded():
+        for connection in self.devices.superseded():
             self.surroundings.outbox.end(self.address, connection)
-        self.surroundings.outbox.reach(self.address, self._devices.nodes)
+        self.surroundings.outbox.reach(self.address, self.devices.nodes)
 
     async def missed(self, message: Missed) -> Events:
         since, limit = message.since, message.limit
@@ -233,7 +243,7 @@ class Session(Journaled[State]):
 
     async def typed(self, message: Typed) -> None:
         told = {"thread": message.thread, "on": message.on}
-        for connection in self._devices.but(message.connection):
+        for connection in self.devices.but(message.connection):
             self.surroundings.outbox.signal(self.address, "typing", told, connection=connection)
 
     # Actions of the coach's tools.
@@ -247,7 +257,7 @@ class Session(Journaled[State]):
 
     # The conversation with the coach.
 
-    def take_message(self, command: SendMessage, stamp: Stamp, by: str) -> Decided:
+    def take_message(self, command: SendMessage | SayMessage, stamp: Stamp, by: str) -> Decided:
         """Within the user's own rate. Raises RateLimited, ReplyPending."""
         before = self._chat_due
         if stamp.occurred_at is None:  # else it came with others, and all together were charged for
@@ -309,6 +319,11 @@ MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     ShowThreads: showing.threads,
     ShowExport: showing.export,
     Typed: Session.typed,
+    OfferCall: lambda me, message: me.calls.offer(message),
+    AddCandidate: lambda me, message: me.calls.candidate(message),
+    EndCall: lambda me, message: me.calls.end(message),
+    calls.Said: lambda me, message: me.calls.said(message),
+    calls.Played: lambda me, message: me.calls.played(message),
     TakeOps: Session.take_ops,
     Lapsed: lambda me, message: me.agenda.lapse(message),
     Wake: _woken,

@@ -5,10 +5,11 @@ from functools import partial
 from typing import Final, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from actors.commands import CallTool, FinishReply
 from actors.domain import rate_limit
-from actors.domain.conversation import COACH, OFFLINE, OwedReply
+from actors.domain.conversation import COACH, OFFLINE, MessageState, OwedReply
 from actors.domain.refusals import NotFound
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
@@ -22,6 +23,7 @@ from actors.session.problems import GAP, apology
 from actors.session.prompt import Seen, turns
 from actors.session.state import State
 from actors.session.surroundings import Surroundings
+from actors.voice.messages import Heard
 from actors.work import tools
 from actors.work.history import before
 
@@ -30,6 +32,16 @@ GIVE_UP_AFTER: Final = 3
 _PAUSE: Final = "reply.pause"
 
 log = structlog.get_logger()
+
+
+class Speaks(Protocol):
+    """The call, as far as it speaks replies; nothing when there is none."""
+
+    def reply_said(self, reply_id: str, text: str) -> None: ...
+
+    def reply_uses_tool(self, reply_id: str, *, began: bool) -> None: ...
+
+    def reply_ended(self, reply_id: str, state: MessageState, problem: str | None) -> None: ...
 
 
 class Host(Protocol):
@@ -42,6 +54,9 @@ class Host(Protocol):
     stopping: Refused | None
     surroundings: Surroundings
 
+    @property
+    def calls(self) -> Speaks: ...
+
     async def accept(self, order: Order) -> Accepted: ...
 
     def seen(self) -> Seen: ...
@@ -50,13 +65,19 @@ class Host(Protocol):
 
 
 class Answering:
-    """Replies are made one after another, in the order they became owed. Lives in its session's task."""
+    """Replies are made one after another, in the order they became owed. Lives in its session's task.
+
+    A spoken one is committed when it has been played, as far as it was heard: what nobody heard was not said.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._said = self._by = ""
         self._in_hand: OwedReply | None = None
         self._finished: FinishReply | None = None
+        self._spoken: set[str] = set()
+        self._unplayed: FinishReply | None = None
+        """The one in hand, when it is made and not yet played to its end."""
         self._failures = 0
         self._reply_due = rate_limit.FULL
 
@@ -103,9 +124,45 @@ class Answering:
         self._said += said.text
         self._by = said.by
         self._host.surroundings.outbox.signal(self._host.address, "reply.delta", delta)
+        if said.reply_id in self._spoken:
+            self._host.calls.reply_said(said.reply_id, said.text)
+
+    def speak(self, reply_id: str) -> None:
+        """It is spoken in the call."""
+        self._spoken.add(reply_id)
+
+    async def played(self, reply_id: str, heard: Heard | None) -> None:
+        """It was played to its end, or cut, and `heard` is what of it reached the user: that is what was said."""
+        if reply_id not in self._spoken or reply_id not in self._host.state.owed:
+            return
+        finish = self._unplayed if self._is_in_hand(reply_id) else None
+        if finish is None:  # it was cut while it was made, or before
+            self._host.children.cancel(reply_id)
+            finish = FinishReply(reply_id, "", "interrupted", self.answered_by, tokens=self.cost_of(reply_id))
+            heard = heard or Heard(self.said_of(reply_id), estimated=True)
+        if heard is not None:
+            finish = replace(finish, text=heard.text, state="interrupted", estimated=heard.estimated)
+        self._spoken.discard(reply_id)
+        await self._finish(replace(finish, spoken=True))
+
+    async def fall_back_to_text(self) -> None:
+        """The call is over: what it did not finish is written, as a whole."""
+        self._spoken.clear()
+        if self._unplayed is not None:
+            await self._finish(self._unplayed)
 
     async def use_tool(self, message: UseTool) -> str:
         """A tool call of the model is the same command an app would send, with the user's own rights."""
+        spoken = message.reply_id in self._spoken
+        if spoken:
+            self._host.calls.reply_uses_tool(message.reply_id, began=True)
+        try:
+            return await self._use_tool(message)
+        finally:
+            if spoken:
+                self._host.calls.reply_uses_tool(message.reply_id, began=False)
+
+    async def _use_tool(self, message: UseTool) -> str:
         host, reply_id, call = self._host, message.reply_id, message.call
         if reply_id not in host.state.owed:
             raise NotFound
@@ -149,11 +206,11 @@ class Answering:
     def _fall_silent(self) -> None:
         if self._in_hand is not None:
             self._host.children.cancel(self._in_hand.reply_id)
-        self._in_hand, self._finished, self._said, self._by = None, None, "", ""
+        self._in_hand, self._finished, self._unplayed, self._said, self._by = None, None, None, "", ""
 
     async def _ended(self, reply: OwedReply, ended: ChildEnded) -> None:
         if isinstance(ended.result, FinishReply):
-            await self._finish(ended.result)
+            await self._made(ended.result)
             return
         self._failures += 1
         log.warning("reply.failed", error=type(ended.error).__name__, exc_info=_bug(ended.error))
@@ -162,7 +219,14 @@ class Answering:
             self._pause()
             return
         text = GAP.join(filter(None, (self._said, apology("reply.failed"))))
-        await self._finish(FinishReply(reply.reply_id, text, "failed", self.answered_by, "reply.failed"))
+        await self._made(FinishReply(reply.reply_id, text, "failed", self.answered_by, "reply.failed"))
+
+    async def _made(self, finish: FinishReply) -> None:
+        if finish.reply_id in self._spoken:
+            self._unplayed = finish
+            self._host.calls.reply_ended(finish.reply_id, finish.state, finish.problem)
+        else:
+            await self._finish(finish)
 
     async def _finish(self, finish: FinishReply) -> None:
         """Until it is committed the reply stays the one in hand: it is not made anew for want of the log."""
@@ -173,6 +237,8 @@ class Answering:
             self._pause()
         else:
             self._failures = 0
+            if self._finished is finish:  # it was not the one in hand
+                self._finished = None
 
     def _pause(self, seconds: float | None = None) -> None:
         host = self._host

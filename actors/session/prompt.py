@@ -66,7 +66,7 @@ def turns(system: str, seen: Seen, reply: OwedReply, budget: Budget) -> list[Tur
     room = budget.recent - max(0, tokens(asked) - budget.newest)
     earlier = [one for one in unsummarised(seen.messages, seen.summary) if one.asked.seq < newest.seq]
     talk = _talk(earlier, seen, budget, room)
-    talk.append(Turn("user", f"{known(seen, budget)}\n\n{asked}"))
+    talk.append(Turn("user", f"{known(seen, budget, in_a_call=newest.spoken)}\n\n{asked}"))
     return [Turn("system", system), *_alternating(talk), *_taken(reply, budget)]
 
 
@@ -76,7 +76,7 @@ def recap(system: str, instruction: str, seen: Seen, budget: Budget) -> list[Tur
     return [Turn("system", system), *_alternating([*talk, Turn("user", instruction)])]
 
 
-def known(seen: Seen, budget: Budget) -> str:
+def known(seen: Seen, budget: Budget, *, in_a_call: bool = False) -> str:
     """The delimited block of data: the date, the person, their open goals, as JSON in which no text can end it."""
     goals = sorted((goal for goal in seen.goals if goal.status == "open"), key=lambda goal: goal.id)
     goals.sort(key=lambda goal: goal.updated_at, reverse=True)
@@ -88,7 +88,7 @@ def known(seen: Seen, budget: Budget) -> str:
         if room < 0:
             break
         lines.append(line)
-    person = _person(seen, len(goals), len(goals) - len(lines))
+    person = _person(seen, len(goals), len(goals) - len(lines)) | ({"in_a_call": True} if in_a_call else {})
     return "\n".join(["<known>", as_data(person), *lines, "</known>"])
 
 

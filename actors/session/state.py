@@ -38,6 +38,7 @@ from actors.events import (
     GoalRemoved,
     GoalReopened,
     MessageAdded,
+    PausesLearned,
     ProfileChanged,
     Recorded,
     ReplyRetried,
@@ -50,7 +51,7 @@ from actors.work import exports
 from actors.work.accounts import opened
 from actors.work.profile import changed
 
-FOLD_VERSION = 6
+FOLD_VERSION = 7
 """Raised whenever the same events give another state: older snapshots are thrown away then."""
 STILL_COUNTS = timedelta(days=90)
 
@@ -75,6 +76,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     read: int = 0
     """The message up to which the user has read, by its seq."""
     background: Background = Background()
+    pauses: float | None = None
+    """How long the user pauses within a turn of speaking, in seconds, as calls have learned."""
 
     @property
     def history(self) -> Sequence[Message]:
@@ -196,6 +199,10 @@ def _thread_read(state: State, event: ThreadRead, _: Recorded) -> State:
     return replace(state, read=event.through)
 
 
+def _pauses_learned(state: State, event: PausesLearned, _: Recorded) -> State:
+    return replace(state, pauses=event.seconds)
+
+
 def _summary_made(state: State, event: SummaryMade, recorded: Recorded) -> State:
     spent = _spent(state, event.tokens, recorded.at)
     return replace(state, summary=Summary(event.text, event.through), spent=spent)
@@ -249,6 +256,7 @@ EVENTS: dict[type[Event], Callable[[State, Any, Recorded], State]] = {
     GoalRemoved: _goal_removed,
     MessageAdded: _message_added,
     ThreadRead: _thread_read,
+    PausesLearned: _pauses_learned,
     SummaryMade: _summary_made,
     ToolUsed: _tool_used,
     ReplyRetried: _reply_retried,

@@ -10,6 +10,7 @@ from actors.domain.actions import WAITS
 from actors.domain.exports import EVERY
 from actors.ports import Jobs, LanguageModel, Outbox
 from actors.session.budget import Budget
+from actors.voice.messages import Around as Calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,9 @@ class Surroundings:
     """Why the usual model can't be asked yet, as a code; None when it can."""
     summaries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """So many summaries are made at once in a node."""
+    calls: Calls | None = None
+    """None where nobody hears and speaks: an offer is refused."""
+    offer_limit: rate_limit.Limit = rate_limit.OFFERS
     jobs: Jobs | None = None
     """None where there is nobody to do them: what needs one is refused."""
     jobs_again: float = 15.0

@@ -24,6 +24,7 @@ def message(event: MessageAdded, seq: int, at: datetime) -> Message:
         reply_to=event.reply_to,
         problem=event.problem,
         attachments=event.attachments,
+        estimated=event.estimated,
     )
 
 

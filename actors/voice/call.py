@@ -273,6 +273,7 @@ class Call:
 
     async def _close(self) -> None:
         """Bounded: what is owed to the session is told, the peer closed, the children ended."""
+        self._reason = self._reason or "failed"
         if self._timer is not None:
             self._timer.cancel()
         for envelope in self._mailbox.close(NotFound()):

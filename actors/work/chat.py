@@ -1,18 +1,20 @@
 """The conversation with the coach: messages taken, replies that end, and those that are made again."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
-from actors.commands import FinishReply, ReadThread, RetryReply, SendMessage, StopReply
+from actors.commands import FinishReply, LearnPauses, ReadThread, RetryReply, SayMessage, SendMessage, StopReply
 from actors.domain.conversation import COACH, MAX_OWED, OFFLINE, Message, OwedReply, Reading
 from actors.domain.refusals import Answered, Conflict, Invalid, NoReply, NotFound, ReplyPending
 from actors.domain.texts import saying
-from actors.events import MessageAdded, ReplyRetried, ThreadRead
+from actors.events import MessageAdded, PausesLearned, ReplyRetried, ThreadRead
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Decided, Stamp
 
 Owed = Mapping[str, OwedReply]
+WORTH_LEARNING: Final = 0.01
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -37,8 +39,8 @@ class Retried(msgspec.Struct, frozen=True):
     reply_id: str
 
 
-def take_message(owed: Owed, command: SendMessage, stamp: Stamp, author_id: str) -> Decided:
-    """Keep what the user says; a reply is owed from now on. Raises ReplyPending, Invalid."""
+def take_message(owed: Owed, command: SendMessage | SayMessage, stamp: Stamp, author_id: str) -> Decided:
+    """Keep what the user writes or says; a reply is owed from now on. Raises ReplyPending, Invalid."""
     if len(owed) >= MAX_OWED:
         raise ReplyPending(retry_after_ms=2000)
     saying(command.text, "text")
@@ -49,11 +51,19 @@ def take_message(owed: Owed, command: SendMessage, stamp: Stamp, author_id: str)
         role="user",
         author_id=author_id,
         text=command.text,
-        thread=command.thread,
+        thread=COACH,
+        spoken=isinstance(command, SayMessage),
         reply_id=reply_id,
-        attachments=command.attachments,
+        attachments=() if isinstance(command, SayMessage) else command.attachments,
     )
     return Decided([event], Sent(message_id, reply_id, stamp.seq))
+
+
+def learn_pauses(before: float | None, command: LearnPauses) -> Decided:
+    """What moves by less than 10 ms is not worth a line in the log."""
+    if before is not None and abs(before - command.seconds) < WORTH_LEARNING:
+        return Decided((), None)
+    return Decided([PausesLearned(command.seconds)], None)
 
 
 def retry(history: Sequence[Message], owed: Owed, command: RetryReply, stamp: Stamp) -> Decided:
@@ -104,6 +114,8 @@ def finish_reply(owed: Owed, command: FinishReply, stamp: Stamp) -> Decided:
         reply_to=reply.message_id,
         problem=command.problem,
         tokens=command.tokens,
+        spoken=command.spoken,
+        estimated=command.estimated,
     )
     return Decided([event], Ended(reply.reply_id, stamp.seq))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.runtime.actor import Actor, ChildEnded, Children
+from actors.runtime.envelope import Crashed, Overloaded, Refused
 from tests.runtime.memory import Node
 from tests.virtual import run_virtually
 
@@ -48,6 +49,32 @@ class Parent(Actor):
             case str(name):
                 self.children.cancel(name)
         return None
+
+
+class Promising(Actor):
+    """Answers with a future: that of its own that it was asked for."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.promised: dict[str, asyncio.Future[str]] = {}
+
+    async def receive(self, message: Any) -> Any:
+        if message in self.promised:
+            return self.promised[message].done()
+        self.promised[message] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(1, self._keep, message)
+        return self.promised[message]
+
+    def _keep(self, message: str) -> None:
+        match message:
+            case "refuse":
+                self.promised[message].set_exception(Overloaded())
+            case "break":
+                self.promised[message].set_exception(KeyError("a bug"))
+            case "forget":
+                self.promised[message].cancel()
+            case _:
+                self.promised[message].set_result("kept")
 
 
 async def heard_after(seconds: float, *messages: Any) -> list[ChildEnded]:
@@ -137,3 +164,28 @@ def test_a_child_that_takes_its_leave_is_waited_for_even_if_cancelled_before() -
 
 def test_a_child_that_will_not_leave_holds_nobody_up_for_long() -> None:
     assert end_with(stubborn(30), cancel_first=False) == pytest.approx(1.0)
+
+
+def test_who_is_promised_an_answer_waits_alone() -> None:
+    async def run() -> None:
+        node = Node(Promising)
+        async with node.system:
+            waiting = asyncio.ensure_future(node.ask("one"))
+            await asyncio.sleep(0.1)
+            assert await node.ask("one") is False
+            assert not waiting.done()
+            assert await waiting == "kept"
+
+    run_virtually(run())
+
+
+@pytest.mark.parametrize(("message", "why"), [("refuse", Overloaded), ("break", Crashed), ("forget", Crashed)])
+def test_a_promise_that_is_broken_is_refused(message: str, why: type[Refused]) -> None:
+    async def run() -> None:
+        node = Node(Promising)
+        async with node.system:
+            with pytest.raises(why):
+                await node.ask(message)
+            assert await node.ask(message) is True
+
+    run_virtually(run())

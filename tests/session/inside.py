@@ -23,6 +23,7 @@ from actors.runtime.system import Limits, System
 from actors.session.actor import Session
 from actors.session.budget import budget
 from actors.session.surroundings import Prompts, Surroundings
+from actors.voice.messages import Around
 from storage.mongo import schema
 from storage.mongo.connect import connected
 from storage.mongo.keys import MongoKeys
@@ -112,6 +113,7 @@ async def inside(
     context_tokens: int = 12_000,
     model_missing: Callable[[], str | None] = lambda: None,
     jobs: Jobs | None = None,
+    calls: Around | None = None,
 ) -> AsyncIterator[Inside]:
     """A node's inside on a real MongoDB."""
     reports: list[tuple[str, Any]] = []
@@ -143,6 +145,7 @@ async def inside(
                 quiet_seconds=0.05,
                 model_missing=model_missing,
                 jobs=jobs,
+                calls=calls,
                 jobs_again=0.1,
             )
             system = System(

@@ -7,11 +7,13 @@ from typing import Any, Final, Literal
 import msgspec
 
 from actors.commands import PUBLIC, Id
+from actors.domain import refusals as why
 from actors.domain.conversation import Message
-from actors.domain.refusals import TokenSpent
 from actors.events import TYPES, Event, MessageAdded, Recorded
+from actors.questions import CallAnswered
 from actors.runtime.envelope import Refused
 from transport import problems
+from transport.calling import Offer
 from transport.contract import codes
 from transport.contract.codes import Error
 from transport.contract.examples import example
@@ -21,7 +23,7 @@ from transport.contract.schemas import Schema, Schemas, grown
 from transport.contract.words import SIGNALS, WORDS
 from transport.ops import Ops, Results
 from transport.sockets.arrivals import Auth
-from transport.sockets.commands import History, Sync, Typing
+from transport.sockets.commands import CallCandidate, End, History, Sync, Typing
 
 ABOUT: Final = """\
 Stock Socket.IO 4 clients: `/socket.io/` speaks JSON, `/socket.io-msgpack/` msgpack; the namespace is `/`. Connect with
@@ -65,12 +67,23 @@ class Question(msgspec.Struct, frozen=True):
     summary: str
     body: type[msgspec.Struct]
     answer: type[msgspec.Struct]
+    refuses: tuple[type[Refused], ...] = ()
 
 
 QUESTIONS: Final = {
     "sync": Question("What was missed", Sync, Synced),
     "chat.history": Question("Messages, newest first", History, Messages),
     "chat.typing": Question("The user types here, or stops: a signal to their other devices", Typing, Told),
+    "call.offer": Question(
+        "Begin a call, or connect anew to the one there is",
+        Offer,
+        CallAnswered,
+        (why.BadOffer, why.CallBusy, why.CallNotFound, why.NoCalls),
+    ),
+    "call.candidate": Question(
+        "A network address of the device in a call", CallCandidate, Told, (why.BadCandidate, why.CallNotFound)
+    ),
+    "call.end": Question("Hang up", End, Told, (why.CallNotFound,)),
     "ops": Question("What a device did offline, in order", Ops, Results),
 }
 
@@ -115,11 +128,13 @@ def refusals() -> Iterator[type[Refused]]:
     """All a device may be refused with."""
     yield from codes.ANYWHERE
     yield from codes.SIGNED_IN
-    yield TokenSpent
+    yield why.TokenSpent
     yield from codes.ON_SOCKETS
     yield from codes.WRITING
     for promise in PROMISES.values():
         yield from promise.refuses
+    for question in QUESTIONS.values():
+        yield from question.refuses
 
 
 def _commands() -> Iterator[Said]:

@@ -3,6 +3,7 @@
 from typing import Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -54,10 +55,43 @@ class Progress(msgspec.Struct, frozen=True):
     total: int
 
 
+class CallState(msgspec.Struct, frozen=True):
+    """How the user's call is. `away`: its device can't be heard; `reason` is a code, of why it ended or what is wrong."""
+
+    call_id: str
+    state: Literal["connecting", "listening", "thinking", "speaking", "away", "ended"]
+    reason: str | UnsetType = UNSET
+
+
+class Caption(msgspec.Struct, frozen=True):
+    """What is being said in a call. One that is not final yet is replaced by the next of its side and turn."""
+
+    call_id: str
+    turn_id: str
+    side: Literal["user", "coach"]
+    text: str
+    final: bool
+
+
+class CallTurn(msgspec.Struct, frozen=True):
+    """Why an answer took as long as it did: milliseconds of each stage, one after the other, from the end of speech."""
+
+    call_id: str
+    turn_id: str
+    stages: dict[str, float]
+
+
 WORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "session.ready": Ready,
     "session.resync": Resync,
     "session.closing": Closing,
 }
-SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {"reply.delta": ReplyDelta, "typing": Typing, "progress": Progress}
+SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {
+    "reply.delta": ReplyDelta,
+    "typing": Typing,
+    "progress": Progress,
+    "call.state": CallState,
+    "caption": Caption,
+    "call.turn": CallTurn,
+}
 """The `data` of every `signal`, by its `type`."""

@@ -1,11 +1,11 @@
 """What the REST handlers need from the rest of the house."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -77,6 +77,8 @@ class Doors:
     limits: Limits = Limits()
     caught_mail: Path | None = None
     call_page: bool = False
+    ice_servers: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
+    """By user; None where no calls are made."""
     load: Load = dataclasses.field(default_factory=Load)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from actors.commands import PUBLIC
+from actors.commands import PUBLIC, Id
 from actors.domain.conversation import COACH
 from actors.domain.refusals import TooLarge, UnknownCommand
-from actors.questions import Events, Missed, Typed
+from actors.questions import CallAnswered, EndCall, Events, Missed, Typed
 from actors.runtime.journaled import Accepted, Order
 from transport import ops, wire
+from transport.calling import IceCandidate, Offer
 from transport.sockets.doors import SocketDoors
 from transport.sockets.limits import Limits
 
@@ -32,6 +33,16 @@ class Typing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     on: bool
     thread: Literal["coach"] = COACH
+
+
+class CallCandidate(IceCandidate, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An address of the device in this call."""
+
+    call_id: Id
+
+
+class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    call_id: Id
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -70,9 +81,8 @@ def one_question(limits: Limits, asked: Asked) -> Question | None:
         raise TooLarge
     if asked.name in SEVERAL:
         return None
-    if asked.name == "sync":
-        sync = wire.read(Sync, asked.body)
-        return Missed(sync.since, sync.limit), _missed
+    if asked.name in QUESTIONS:
+        return QUESTIONS[asked.name](asked)
     cid, command = wire.read_command(asked.name, asked.body)
     return Order(asked.user_id, cid, command), _accepted
 
@@ -85,6 +95,32 @@ def _missed(missed: Events) -> dict[str, Any]:
     """`{events, seq, more}`."""
     events = [wire.pack_event(one) for one in missed.events]
     return {"ok": True, "events": events, "seq": missed.seq, "more": missed.more}
+
+
+def _sync(asked: Asked) -> Question:
+    sync = wire.read(Sync, asked.body)
+    return Missed(sync.since, sync.limit), _missed
+
+
+def _offer(asked: Asked) -> Question:
+    return wire.read(Offer, asked.body).question(connection=asked.connection), _answered
+
+
+def _answered(answered: CallAnswered) -> dict[str, Any]:
+    return {"ok": True, **wire.pack(answered)}
+
+
+def _candidate(asked: Asked) -> Question:
+    told = wire.read(CallCandidate, asked.body)
+    return told.question(told.call_id), _nothing
+
+
+def _end(asked: Asked) -> Question:
+    return EndCall(wire.read(End, asked.body).call_id), _nothing
+
+
+def _nothing(_: object) -> dict[str, Any]:
+    return {"ok": True}
 
 
 async def _history(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
@@ -114,5 +150,12 @@ async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
 
 SEVERAL: Final[Mapping[str, Answer]] = {"chat.history": _history, "chat.typing": _typing, "ops": _ops}
 """What takes no question to the session, or more than one."""
-NAMES: Final = frozenset(PUBLIC) | frozenset(SEVERAL) | {"sync"}
+QUESTIONS: Final[Mapping[str, Callable[[Asked], Question]]] = {
+    "sync": _sync,
+    "call.offer": _offer,
+    "call.candidate": _candidate,
+    "call.end": _end,
+}
+"""One question to the session, which is no command: it has no cid."""
+NAMES: Final = frozenset(PUBLIC) | frozenset(SEVERAL) | frozenset(QUESTIONS)
 """Whatever may be sent. Nothing else is dispatched."""

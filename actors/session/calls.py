@@ -1,0 +1,213 @@
+"""The user's call: one at a time, a child of the session that outlives its peer connections and its devices."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+import structlog
+
+from actors.commands import LearnPauses, SayMessage
+from actors.domain import rate_limit
+from actors.domain.addresses import owner
+from actors.domain.conversation import COACH, MessageState
+from actors.domain.refusals import CallBusy, CallNotFound, NoCalls
+from actors.questions import AddCandidate, CallAnswered, EndCall, OfferCall
+from actors.runtime.actor import ChildEnded, Children
+from actors.runtime.envelope import Refused
+from actors.runtime.ids import derived, uuid7
+from actors.runtime.journal import Outside
+from actors.runtime.journaled import Accepted, Order
+from actors.runtime.ref import Ref
+from actors.session.answering import Answering
+from actors.session.devices import Devices
+from actors.session.state import State
+from actors.session.surroundings import Surroundings
+from actors.voice.call import Call
+from actors.voice.messages import Candidate, Ended, HangUp, Heard, Offered, ReplyEnded, ReplySaid, ReplyTool
+
+PREFIX: Final = "call:"
+"""Before the id of the call in the name of its child."""
+WITHIN: Final = 5.0
+"""Seconds the session has to take what a call tells it."""
+
+log = structlog.get_logger()
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The user has said this in a call; answered with the id of the reply that is owed."""
+
+    text: str
+    cid: str
+
+
+class Played(msgspec.Struct, frozen=True):
+    """A spoken reply has been played: to its end, or as far as was heard."""
+
+    reply_id: str
+    heard: Heard | None
+
+
+class Host(Protocol):
+    """The session, as far as its call needs it."""
+
+    address: str
+    state: State
+    me: Ref
+    children: Children
+    surroundings: Surroundings
+    answering: Answering
+    devices: Devices
+    outside: Outside
+
+    async def accept(self, order: Order) -> Accepted: ...
+
+
+class Line:
+    """`voice.messages.Host`: a call asks its session like anybody else, and pushes signals itself."""
+
+    def __init__(self, host: Host) -> None:
+        self._me = host.me
+        self._address = host.address
+        self._outbox = host.surroundings.outbox
+
+    async def say(self, text: str, cid: str) -> str:
+        reply_id: str = await self._me.ask(Said(text, cid), timeout=WITHIN)
+        return reply_id
+
+    async def finish(self, reply_id: str, heard: Heard | None) -> None:
+        await self._me.ask(Played(reply_id, heard), timeout=WITHIN)
+
+    def signal(self, type: str, data: Mapping[str, Any]) -> None:  # noqa: A002 - as in the port
+        self._outbox.signal(self._address, type, data)
+
+
+class Answer:
+    """`envelope.Reply` of an offer: the asker of the session is told, with the call's id."""
+
+    def __init__(self, calls: "Calls", call_id: str, *, first: bool) -> None:
+        self.asker: asyncio.Future[CallAnswered] = asyncio.get_running_loop().create_future()
+        self._calls = calls
+        self._call_id = call_id
+        self._first = first
+
+    def done(self) -> bool:
+        return self.asker.done()
+
+    def set_result(self, sdp: str, /) -> None:
+        self.asker.set_result(CallAnswered(self._call_id, sdp))
+
+    def set_exception(self, exception: Refused, /) -> None:
+        """A call whose very first offer is refused has not begun."""
+        self.asker.set_exception(exception)
+        if self._first:
+            self._calls.hang_up(self._call_id, exception.code)
+
+
+class Calls:
+    """At most one call lives. Lives in its session's task."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._call: Call | None = None
+        self._call_id = ""
+        self._device = ""
+        self._due = rate_limit.FULL
+
+    # What devices ask.
+
+    async def offer(self, message: OfferCall) -> "asyncio.Future[CallAnswered]":
+        """What is answered is done once the peer has its answer. Raises as `OfferCall` says."""
+        around = self._host.surroundings
+        device = message.device or self._host.devices.device_of(message.connection)
+        if around.calls is None:
+            raise NoCalls
+        if message.call_id is not None and message.call_id != self._call_id:
+            raise CallNotFound
+        if self._call is not None and device != self._device and not message.take_over:
+            raise CallBusy
+        self._due = rate_limit.taken(around.offer_limit, self._due, asyncio.get_running_loop().time())
+        first = self._call is None
+        call = self._call or self._begin()
+        self._device = device
+        answer = Answer(self, self._call_id, first=first)
+        call.tell(Offered(message.sdp, answer))
+        return answer.asker
+
+    async def candidate(self, message: AddCandidate) -> "asyncio.Future[None]":
+        added: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        call = self._of(message.call_id)
+        call.tell(Candidate(message.candidate, message.sdp_mid, message.sdp_mline_index, added))
+        return added
+
+    async def end(self, message: EndCall) -> None:
+        self._of(message.call_id)
+        self.hang_up(message.call_id, "user")
+
+    def hang_up(self, call_id: str, reason: str) -> None:
+        """If it is still that call. It comes to its end by itself; meanwhile another may begin."""
+        if self._call is not None and call_id == self._call_id:
+            self._call.tell(HangUp(reason))
+            self._forget()
+
+    # What the call tells.
+
+    async def said(self, message: Said) -> str:
+        """Raises what `SayMessage` is refused with."""
+        host = self._host
+        accepted = await host.accept(Order(owner(host.address), message.cid, SayMessage(message.text)))
+        reply_id: str = accepted.answer["reply_id"] if accepted.repeated else accepted.answer.reply_id
+        if self._call is not None and reply_id in host.state.owed:
+            host.answering.speak(reply_id)
+        return reply_id
+
+    async def played(self, message: Played) -> None:
+        await self._host.answering.played(message.reply_id, message.heard)
+
+    async def ended(self, child: ChildEnded) -> None:
+        """What it said and nobody says was heard is kept as text; what it learned is kept for the next one."""
+        call_id = child.name.removeprefix(PREFIX)
+        if call_id == self._call_id:
+            self._forget()
+        if child.error is not None:
+            log.error("call.crashed", exc_info=child.error)
+        ended = child.result if isinstance(child.result, Ended) else Ended("failed")
+        log.info("call.ended", reason=ended.reason)
+        if self._call is None:
+            await self._host.answering.fall_back_to_text()
+        if ended.pauses is not None:
+            cid = derived(call_id, "pauses")
+            await self._host.accept(Order(COACH, cid, LearnPauses(ended.pauses)))
+
+    # What the reply tells.
+
+    def reply_said(self, reply_id: str, text: str) -> None:
+        if self._call is not None:
+            self._call.tell(ReplySaid(reply_id, text))
+
+    def reply_uses_tool(self, reply_id: str, *, began: bool) -> None:
+        if self._call is not None:
+            self._call.tell(ReplyTool(reply_id, began))
+
+    def reply_ended(self, reply_id: str, state: MessageState, problem: str | None) -> None:
+        if self._call is not None:
+            self._call.tell(ReplyEnded(reply_id, state, problem))
+
+    def _forget(self) -> None:
+        self._call, self._call_id, self._device = None, "", ""
+
+    def _of(self, call_id: str) -> Call:
+        if self._call is None or call_id != self._call_id:
+            raise CallNotFound
+        return self._call
+
+    def _begin(self) -> Call:
+        host, around = self._host, self._host.surroundings.calls
+        profile = host.state.profile
+        if around is None or profile is None:
+            raise NoCalls
+        self._call_id = uuid7(host.outside.timers.now())
+        language = profile.preferences.language
+        self._call = Call(self._call_id, Line(host), around, language=language, pauses=host.state.pauses)
+        host.children.spawn(PREFIX + self._call_id, self._call.run())
+        return self._call

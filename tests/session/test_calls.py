@@ -1,0 +1,184 @@
+"""A call and its conversation: what is said is a message, and the reply is what of it was heard."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from actors.domain.refusals import CallBusy, CallNotFound, NoCalls, RateLimited
+from actors.events import MessageAdded, PausesLearned, Recorded
+from actors.ports import TextDelta, Tool, ToolCall, Turn
+from actors.questions import AddCandidate, CallAnswered, EndCall, OfferCall
+from actors.runtime.envelope import Refused
+from actors.voice.messages import Around
+from actors.voice.turn import Turns
+from scripts.embedded.mongo import ReplicaSet
+from tests.session.inside import Inside, inside
+from tests.voice.stack import (
+    LOUD,
+    SILENT,
+    ScriptedDetector,
+    ScriptedPeer,
+    ScriptedPeers,
+    ScriptedSpeaker,
+    ScriptedTranscriber,
+)
+
+LONG = " ".join(f"Sentence number {number} goes on for a while." for number in range(12))
+SHORT = "Good morning to you."
+
+
+class Saying:
+    """Says the text, word by word; what it was asked last is kept."""
+
+    name = "saying"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.asked: list[Sequence[Turn]] = []
+
+    async def answer(self, turns: Sequence[Turn], _: Sequence[Tool]) -> AsyncGenerator[TextDelta | ToolCall, None]:
+        self.asked.append(turns)
+        for piece in re.findall(r"\S+\s*", self.text):
+            yield TextDelta(piece)
+
+
+def stack(*texts: str) -> tuple[ScriptedPeers, Around]:
+    peers = ScriptedPeers()
+    heard: list[str | Exception] = [*texts]
+    return peers, Around(peers, ScriptedDetector(), None, ScriptedTranscriber(heard, 0.02), ScriptedSpeaker(0.02))
+
+
+async def offer(node: Inside, peers: ScriptedPeers, device: str = "phone", **more: object) -> tuple[str, ScriptedPeer]:
+    answered: CallAnswered = await node.ref.ask(OfferCall("offer", device=device, **more), timeout=5)  # type: ignore[arg-type]  # its fields
+    assert answered.sdp == "answer"
+    peers.made[-1].connect()
+    return answered.call_id, peers.made[-1]
+
+
+async def say(peer: ScriptedPeer) -> None:
+    await peer.sound(LOUD, 0.6)
+    await peer.sound(SILENT, 0.8)
+
+
+async def message(node: Inside, role: str, number: int = 1) -> MessageAdded:
+    """The so-manyth of that role."""
+
+    def found(_: object) -> bool:
+        return len(messages(node, role)) >= number
+
+    await node.device.until(found)
+    return messages(node, role)[number - 1]
+
+
+def messages(node: Inside, role: str) -> list[MessageAdded]:
+    added = [one.data for one in node.device.events if isinstance(one.data, MessageAdded)]
+    return [one for one in added if one.role == role]
+
+
+def states(node: Inside) -> list[str]:
+    return [data["state"] for kind, data in node.device.signals if kind == "call.state"]
+
+
+async def test_what_is_said_is_answered_aloud_and_stands_in_the_history(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("good morning coach")
+    model = Saying(SHORT)
+    async with inside(mongo.url, database, model, calls=calls) as node:
+        await node.open()
+        call_id, peer = await offer(node, peers)
+        await say(peer)
+        said, reply = await message(node, "user"), await message(node, "coach")
+        assert (said.text, said.spoken, said.author_id) == ("good morning coach", True, node.user_id)
+        assert (reply.text, reply.spoken, reply.state) == (SHORT, True, "complete")
+        assert reply.reply_to == said.id
+        assert '"in_a_call":true' in model.asked[0][-1].text
+        await node.ref.ask(EndCall(call_id), timeout=5)
+        await node.device.until(lambda _: states(node)[-1:] == ["ended"])
+        assert states(node)[:3] == ["listening", "thinking", "speaking"]
+        with pytest.raises(CallNotFound):
+            await node.ref.ask(EndCall(call_id), timeout=5)
+
+
+async def test_a_call_that_crashes_leaves_its_reply_as_text(
+    mongo: ReplicaSet, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers, calls = stack("good morning")
+    async with inside(mongo.url, database, Saying(LONG), calls=calls) as node:
+        await node.open()
+        _, peer = await offer(node, peers)
+        await say(peer)
+        await node.device.until(lambda _: "speaking" in states(node))
+        monkeypatch.setattr(Turns, "take", broken)
+        reply = await message(node, "coach")
+        assert (reply.text, reply.spoken) == (LONG, False)
+        monkeypatch.undo()
+        await offer(node, peers, "laptop")
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("a bug")
+
+
+async def test_one_device_at_a_time(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("hello")
+    async with inside(mongo.url, database, Saying(SHORT), calls=calls) as node:
+        await node.open()
+        call_id, first = await offer(node, peers)
+        with pytest.raises(CallBusy):
+            await offer(node, peers, "laptop")
+        with pytest.raises(CallNotFound):
+            await offer(node, peers, "phone", call_id=node.user_id)
+        again, second = await offer(node, peers)
+        taken, third = await offer(node, peers, "laptop", take_over=True)
+        assert call_id == again == taken
+        await asyncio.sleep(0.1)
+        assert (first.closed, second.closed, third.closed) == (True, True, False)
+        await node.ref.ask(AddCandidate(call_id, "candidate:1", "0", 0), timeout=5)
+        assert third.candidates == ["candidate:1"]
+        with pytest.raises(CallNotFound):
+            await node.ref.ask(AddCandidate(node.user_id, None, None, None), timeout=5)
+        refused = await asyncio.gather(*(offer(node, peers, "laptop") for _ in range(20)), return_exceptions=True)
+        assert any(isinstance(one, RateLimited) for one in refused)
+
+
+async def test_an_offer_that_is_refused_is_no_call(
+    mongo: ReplicaSet, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peers, calls = stack("hello")
+
+    class NotAnOffer(Refused):
+        code = "call.sdp"
+
+    async def refuse(*_: object) -> None:
+        raise NotAnOffer
+
+    async with inside(mongo.url, database, Saying(SHORT), calls=calls) as node:
+        await node.open()
+        with monkeypatch.context() as patched:
+            patched.setattr(peers, "answer", refuse)
+            with pytest.raises(NotAnOffer):
+                await offer(node, peers)
+        await node.device.until(lambda _: states(node)[-1:] == ["ended"])
+        await offer(node, peers, "laptop")
+
+
+async def test_where_nobody_hears_and_speaks_a_call_is_refused(mongo: ReplicaSet, database: str) -> None:
+    async with inside(mongo.url, database, Saying(SHORT)) as node:
+        await node.open()
+        with pytest.raises(NoCalls):
+            await offer(node, ScriptedPeers())
+
+
+async def test_what_a_call_learned_of_pauses_the_next_one_knows(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("hello there")
+    async with inside(mongo.url, database, Saying(SHORT), calls=calls) as node:
+        await node.open()
+        call_id, peer = await offer(node, peers)
+        await peer.sound(LOUD, 0.5)
+        await peer.sound(SILENT, 0.3)
+        await say(peer)
+        await message(node, "coach")
+        await node.ref.ask(EndCall(call_id), timeout=5)
+        learned = await node.device.until(lambda one: isinstance(one, Recorded) and isinstance(one.data, PausesLearned))
+        assert 0.2 < learned.data.seconds < 0.6
