@@ -163,10 +163,10 @@ def open_doors(
         node=storage.membership.node,
         signing_keys=partial(read_signing_keys, settings),
         common_words=read_words((CONFIG / "common_passwords.txt").read_text()),
-        checks=storage.checks | ({"models": inside.models.check} if inside.models.chain else {}),
+        checks=storage.checks | inside.models.checks,
         readings=_readings(storage, inside),
         waiting=lambda: inside.system.waiting,
-        details={"models": inside.models.states},
+        details=inside.models.details,
         report=report,
         say=SAY,
         errors=errors,
@@ -242,8 +242,8 @@ def _readings(storage: Storage, inside: Inside) -> Sequence[Reading]:
         Reading("jobs_dead", "Jobs that failed every time", lambda: storage.job_rows.dead),
         Reading("messages_waiting", "Messages in mailboxes", lambda: inside.system.waiting),
         *(
-            Reading("model_breaker", "0 closed, 1 half open, 2 open", partial(inside.models.level, part), part)
-            for part in inside.models.by_part
+            Reading("model_breaker", "0 closed, 1 half open, 2 open", level, part)
+            for part, level in inside.models.levels.items()
         ),
         *(
             Reading("writes_waiting", "Writes for the next flush", partial(len, lane), lane.name)

@@ -29,6 +29,10 @@ def unfit(settings: "Settings") -> dict[str, str]:
         "app_url": "is not set: mails link to it" if settings.smtp_url and not settings.app_url else "",
         "mail_from": "is not set" if settings.smtp_url and settings.mail_from.endswith(".invalid>") else "",
         "fallback_api_key": _example(settings.fallback_api_key),
+        "transcriber_api_key": _example(settings.transcriber_api_key),
+        "transcriber_fallback_api_key": _example(settings.transcriber_fallback_api_key),
+        "speaker_api_key": _example(settings.speaker_api_key),
+        "speaker_fallback_api_key": _example(settings.speaker_fallback_api_key),
         "log_exception_text": "would show private text" if settings.log_exception_text else "",
     }
     return {name: why for name, why in refused.items() if why}

@@ -197,6 +197,38 @@ class Settings(BaseSettings):
         description="Where the local models say how far they are; set by `scripts/run`.",
     )
 
+    transcriber_base_url: str | None = Field(
+        None,
+        description="Who hears in calls: any server that speaks the OpenAI protocol. Unset, and without a key: the model "
+        "provider, when that is OpenAI itself; else there are no calls.",
+    )
+    transcriber_api_key: SecretStr | None = Field(None, description="Its key.")
+    transcriber_model: str = Field("gpt-4o-mini-transcribe", description="Model that hears; or `whisper-1`.")
+    transcriber_interim_model: str | None = Field(
+        None, description="Model for captions of what is not said to its end. Unset: the same."
+    )
+    transcriber_fallback_base_url: str | None = Field(None, description="A second one, asked when the first one fails.")
+    transcriber_fallback_api_key: SecretStr | None = Field(None, description="Its key.")
+    transcriber_fallback_model: str | None = Field(None, description="Its model. Unset: the same.")
+    transcriber_seconds: PositiveFloat = Field(
+        5.0, le=30.0, description="A transcript that is not there by then failed, asking again included."
+    )
+    speaker_base_url: str | None = Field(None, description="Who speaks in calls, like `TRANSCRIBER_BASE_URL`.")
+    speaker_api_key: SecretStr | None = Field(None, description="Its key.")
+    speaker_model: str = Field("gpt-4o-mini-tts", description="Model that speaks; or `tts-1`.")
+    speaker_voice: str = Field("coral", description="The coach's voice, as the model calls it.")
+    speaker_fallback_base_url: str | None = Field(None, description="A second one, asked when the first one fails.")
+    speaker_fallback_api_key: SecretStr | None = Field(None, description="Its key.")
+    speaker_fallback_model: str | None = Field(None, description="Its model. Unset: the same.")
+    speaker_fallback_voice: str | None = Field(None, description="Its voice. Unset: the same.")
+    speaker_first_sound_seconds: PositiveFloat = Field(
+        3.0, le=30.0, description="A sentence of which there is no sound by then failed, asking again included."
+    )
+    speaker_between_sounds_seconds: PositiveFloat = Field(
+        3.0, le=30.0, description="A voice silent for so long in a sentence was cut off."
+    )
+    speaker_whole_seconds: PositiveFloat = Field(30.0, le=300.0, description="A sentence is made by then.")
+
     app_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s#?]+[^\s#?/]$",

@@ -4,9 +4,12 @@ Not purgatory's: that one reads the wall clock, lets every caller through while 
 a stream that its listener closed for a failure.
 """
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 State = Literal["closed", "half_open", "open"]
+LEVELS: Final[Mapping[State, int]] = {"closed": 0, "half_open": 1, "open": 2}
+"""As a metric has them."""
 
 THRESHOLD: Final = 3
 """Failures in a row that open it."""

@@ -1,10 +1,7 @@
 """A chat model behind the OpenAI protocol: streams one answer within its deadlines, or says in one word how it failed."""
 
 import asyncio
-import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack
-from email.utils import parsedate_to_datetime
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
@@ -12,16 +9,13 @@ import structlog
 
 from actors.ports import Answered, ModelFailed, TextDelta, Tool, ToolCall, Turn, Usage
 from transport.providers.openai_chunks import Gathered, pack_tool, pack_turn
+from transport.providers.openai_client import OpenAIClient, wait_of, word_of
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
 
 TRAILER: Final = 0.5
 """Seconds for what may follow the end of an answer ([DONE], usage), so that its connection can be used again."""
-DAY: Final = 86_400.0
-NOT_ABOUT_THE_TEXT: Final = frozenset({401, 403, 404})
-"""A key that is not taken, a model that is not there: another way to put the question would not help."""
-OPENAI: Final = "https://api.openai.com/v1"
 
 log = structlog.get_logger(__name__)
 
@@ -37,29 +31,25 @@ class Deadlines(msgspec.Struct, frozen=True):
 class OpenAIChat:
     """`ports.LanguageModel` on the chat completions API, through the openai package; without a URL, OpenAI's own.
 
-    Entering it opens nothing: importing openai takes 2 s of CPU, so that happens in a thread, at `warm` or at the
-    first answer, and does not count against the answer's deadlines.
+    Entering it opens nothing; that happens at `warm` or at the first answer, and does not count against its deadlines.
     """
 
     def __init__(self, url: str | None, key: str, model: str, *, deadlines: Deadlines = Deadlines()) -> None:  # noqa: B008 - frozen
         self.name = model
-        self._url = url or OPENAI
-        self._key = key
+        self._client = OpenAIClient(url, key)
         self._deadlines = deadlines
-        self._client: AsyncOpenAI | None = None
         self._trouble: ModelFailed | None = None
-        self._opening = asyncio.Lock()
-        self._opened = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._opened.aclose()
+        await self._client.__aexit__()
 
     async def warm(self) -> None:
         """Import and open what the first answer needs; the server calls it once it is ready."""
-        await self._open()
+        await self._client.open()
 
     async def check(self) -> None:
         """Raises the ModelFailed the newest answer ended in; a model nobody has asked yet is taken at its word."""
@@ -67,7 +57,7 @@ class OpenAIChat:
             raise ModelFailed(self._trouble.code)
 
     async def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[Answered, None]:
-        client = await self._open()
+        client = await self._client.open()
         clock = asyncio.get_running_loop().time
         last = clock() + self._deadlines.whole
         first = min(last, clock() + self._deadlines.first)
@@ -101,7 +91,7 @@ class OpenAIChat:
         request: dict[str, Any],
         deadline: float,
     ) -> "AsyncStream[object]":
-        from openai import AsyncStream, OpenAIError  # noqa: PLC0415 - loaded by _open
+        from openai import AsyncStream, OpenAIError  # noqa: PLC0415 - loaded by OpenAIClient.open
 
         # As chat.completions.create does, but for chunks as plain JSON: a model of each costs more than all the rest.
         try:
@@ -115,7 +105,7 @@ class OpenAIChat:
                 )
         except (OpenAIError, TimeoutError) as error:
             # Without the cause: a provider's error may repeat what people wrote.
-            raise self._failed(error, "model.unreachable") from None
+            raise self._failed(error, "unreachable") from None
 
     async def _next(
         self,
@@ -124,7 +114,7 @@ class OpenAIChat:
         deadline: float,
     ) -> object | None:
         """The next chunk, None at the end of the stream. After the end of the answer nothing can fail any more."""
-        from openai import OpenAIError  # noqa: PLC0415 - loaded by _open
+        from openai import OpenAIError  # noqa: PLC0415 - loaded by OpenAIClient.open
 
         try:
             async with asyncio.timeout_at(deadline):
@@ -132,22 +122,20 @@ class OpenAIChat:
         except (OpenAIError, TimeoutError, ValueError) as error:  # ValueError: no JSON, no UTF-8
             if gathered.finish is not None:
                 return None
-            raise self._failed(error, "model.cut") from None
+            raise self._failed(error, "cut") from None
 
     def _whole(self, gathered: Gathered) -> Sequence[ToolCall]:
         """The calls of an answer that has come to its end; `length` is one (too long a call is no JSON)."""
         if gathered.finish is None:
-            raise self._failed(None, "model.cut")
+            raise self._failed(None, "cut")
         if gathered.finish == "content_filter":
-            raise self._failed(None, "model.refused")
+            raise self._failed(None, "refused")
         self._trouble = None
         return gathered.calls()
 
     def _failed(self, error: Exception | None, broken: str) -> ModelFailed:
         """The failure an error means; `broken` is what a lost connection means at this point."""
-        code = _code(error, broken)
-        response = getattr(error, "response", None)
-        wait = None if response is None else retry_after(response.headers)
+        code = f"model.{word_of(error, broken)}"
         status = getattr(error, "status_code", None)
         log.warning(
             "model.failed",
@@ -156,69 +144,5 @@ class OpenAIChat:
             status=status,
             cause=type(error).__name__ if error else "end of stream",
         )
-        self._trouble = ModelFailed(code, retry_after=wait)
+        self._trouble = ModelFailed(code, retry_after=wait_of(error))
         return self._trouble
-
-    async def _open(self) -> "AsyncOpenAI":
-        async with self._opening:
-            if self._client is None:
-                client = await asyncio.to_thread(_client, self._url, self._key)
-                self._client = await self._opened.enter_async_context(client)
-            return self._client
-
-
-def _client(url: str, key: str) -> "AsyncOpenAI":
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient  # noqa: PLC0415 - 2 s of CPU, kept out of the start
-
-    # Deadlines are counted here, on the loop's clock; a second set in the HTTP client would only blur them.
-    return AsyncOpenAI(
-        base_url=url,
-        api_key=key or "none",
-        max_retries=0,
-        timeout=None,
-        http_client=DefaultAsyncHttpxClient(timeout=None),
-    )
-
-
-def _code(error: Exception | None, broken: str) -> str:
-    import openai  # noqa: PLC0415 - loaded by _open
-
-    match error:
-        case TimeoutError() | openai.APITimeoutError():
-            return "model.timeout"
-        case openai.APIStatusError():
-            return _code_of(error.status_code, error.code)
-        case openai.APIConnectionError() | None:
-            return broken
-        case openai.APIError():  # an `error` in place of a chunk
-            return "model.error"
-        case _:
-            return broken
-
-
-def _code_of(status: int, code: str | None) -> str:
-    if status == 503 and code == "model_loading":
-        return "model.loading"
-    if status == 429:
-        return "model.limited"
-    return "model.refused" if status < 500 and status not in NOT_ABOUT_THE_TEXT else "model.error"
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait (RFC 9110, section 10.2.3), None when nothing usable is said.
-
-    A date counts from the answer's own Date, so that the provider's clock is compared with itself.
-    """
-    said = headers.get("retry-after", "")
-    try:
-        seconds = float(said)
-    except ValueError:
-        seconds = _seconds_between(headers.get("date", ""), said)
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= DAY else None
-
-
-def _seconds_between(earlier: str, later: str) -> float:
-    try:
-        return (parsedate_to_datetime(later) - parsedate_to_datetime(earlier)).total_seconds()
-    except (ValueError, TypeError):
-        return math.nan

@@ -1,39 +1,31 @@
 """The coach's models as they are configured: opened, behind their breakers, in the order in which they are asked."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Protocol
 
 from actors.ports import ModelFailed
+from transport.providers import speech
 from transport.providers.arrival import Arrival
 from transport.providers.breaker import Breaker, State
-from transport.providers.guarded import Guarded
+from transport.providers.guarded import Guarded, nothing_missing
 from transport.providers.openai_chat import Deadlines, OpenAIChat
+from transport.providers.speech import Secret, Speech
 
 USUAL: Final = "usual"
 FALLBACK: Final = "fallback"
-LEVELS: Final[Mapping[State, int]] = {"closed": 0, "half_open": 1, "open": 2}
 
 
-class Secret(Protocol):
-    def get_secret_value(self) -> str: ...
-
-
-class Wanted(Protocol):
+class Wanted(speech.Wanted, Protocol):
     """What the settings say of the models, under the settings' names."""
 
-    openai_base_url: str | None
     openai_model: str
     fallback_base_url: str | None
     fallback_model: str | None
     model_first_token_seconds: float
     model_between_tokens_seconds: float
     model_whole_seconds: float
-    model_rest_seconds: float
     models_status_url: str | None
-
-    @property
-    def openai_api_key(self) -> Secret | None: ...
 
     @property
     def fallback_api_key(self) -> Secret | None: ...
@@ -42,12 +34,15 @@ class Wanted(Protocol):
 class Models:
     """All that are configured, none among them: then the offline coach answers. `by_part` says which is which."""
 
-    def __init__(self, opened: Mapping[str, OpenAIChat], rest: float, arrival: Arrival | None = None) -> None:
+    def __init__(
+        self, opened: Mapping[str, OpenAIChat], speech: Speech, rest: float, arrival: Arrival | None = None
+    ) -> None:
         """`arrival`: how far the usual model is, when it is one that is fetched and loaded here."""
         self._opened = opened
+        self.speech = speech
         self.arrival = arrival
         self.by_part = {
-            part: Guarded(chat, Breaker(rest=rest), self.missing if part == USUAL else _never)
+            part: Guarded(chat, Breaker(rest=rest), self.missing if part == USUAL else nothing_missing)
             for part, chat in opened.items()
         }
 
@@ -64,6 +59,7 @@ class Models:
         """Import and open what the first answer needs."""
         for chat in self._opened.values():
             await chat.warm()
+        await self.speech.warm()
 
     async def check(self) -> None:
         """Raises the ModelFailed that the newest answer of the usual model ended in, or why it can't be asked yet."""
@@ -72,13 +68,31 @@ class Models:
             raise ModelFailed(missing)
         await self._opened[USUAL].check()
 
+    @property
+    def checks(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """For readiness, of those that are configured."""
+        checks: dict[str, Callable[[], Awaitable[None]]] = {}
+        if self.by_part:
+            checks["models"] = self.check
+        if self.speech.by_part:
+            checks["speech"] = self.speech.check
+        return checks
+
+    @property
+    def details(self) -> Mapping[str, Callable[[], Mapping[str, State]]]:
+        """How the breakers of each check's models stand."""
+        return {"models": self.states, "speech": self.speech.states}
+
+    @property
+    def levels(self) -> Mapping[str, Callable[[], int]]:
+        """Where each breaker stands, as a number."""
+        return {part: guarded.guard.level for part, guarded in self.by_part.items()} | {
+            part: guard.level for part, guard in self.speech.by_part.items()
+        }
+
     def states(self) -> Mapping[str, State]:
         """Where each breaker stands."""
         return {part: guarded.state for part, guarded in self.by_part.items()}
-
-    def level(self, part: str) -> int:
-        """The state of a part's breaker as a number: 0 closed, 1 half open, 2 open."""
-        return LEVELS[self.by_part[part].state]
 
 
 @asynccontextmanager
@@ -87,11 +101,8 @@ async def opened(wanted: Wanted) -> AsyncIterator[Models]:
     async with AsyncExitStack() as stack:
         chats = {part: await stack.enter_async_context(chat) for part, chat in _configured(wanted).items()}
         arrival = None if wanted.models_status_url is None else Arrival(wanted.models_status_url)
-        yield Models(chats, wanted.model_rest_seconds, arrival)
-
-
-def _never() -> None:
-    """Nothing keeps it from being asked."""
+        hearing_and_speaking = await stack.enter_async_context(speech.opened(wanted))
+        yield Models(chats, hearing_and_speaking, wanted.model_rest_seconds, arrival)
 
 
 def _configured(wanted: Wanted) -> dict[str, OpenAIChat]:

@@ -17,6 +17,7 @@ from transport.providers.breaker import Breaker
 from transport.providers.guarded import Guarded
 from transport.providers.openai_chat import OpenAIChat
 from transport.providers.opened import USUAL, Models
+from transport.providers.speech import Speech
 
 
 class Seen:
@@ -81,7 +82,7 @@ async def test_what_is_no_status_changes_nothing_and_what_never_comes_is_out_of_
     server.parts = {"chat": {"state": "failed", "problem": "The disk is full."}}
     await seen.until(part="chat", state="failed", problem="The disk is full.")
     assert coming.missing == "model.failed"
-    models = Models({USUAL: OpenAIChat(server.url, "k", "m")}, 1.0, coming)
+    models = Models({USUAL: OpenAIChat(server.url, "k", "m")}, Speech({}, {}, 1.0), 1.0, coming)
     with pytest.raises(ModelFailed, match=r"model\.failed"):
         await models.check()
 

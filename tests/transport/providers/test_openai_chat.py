@@ -28,7 +28,8 @@ from tests.scripted_model import (
     pieces,
     says,
 )
-from transport.providers.openai_chat import Deadlines, OpenAIChat, retry_after
+from transport.providers.openai_chat import Deadlines, OpenAIChat
+from transport.providers.openai_client import retry_after
 
 TURNS = [Turn("system", "You are a coach."), Turn("user", "Hello there")]
 TOOLS = [Tool("create_goal", "Write a goal down", {"type": "object", "properties": {"title": {"type": "string"}}})]
