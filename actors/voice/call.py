@@ -1,6 +1,7 @@
 """A call: one task that owns the peer, the ears, the requests and the timer, and does what its turns decide."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -206,7 +207,7 @@ class Call:
 
     def _hush(self, hush: moves.Hush) -> None:
         for name in self._speaking:
-            if name.startswith(f"speak/{hush.generation}/"):
+            if name.startswith(f"speak/{hush.generation}/") and (not hush.line or name.endswith(f"/{hush.line}")):
                 self._children.cancel(name)
 
     def _play(self, play: moves.Play) -> moves.Queued:
@@ -257,13 +258,12 @@ class Call:
         self._numbers += 1
         return f"{kind}/{self._numbers}"
 
-    def _arm(self, due: float | None) -> None:
+    def _arm(self, due: float) -> None:
         if self._timer is not None:
-            if self._timer.when() == due and not self._timer.cancelled():
+            if self._timer.when() == due:
                 return
             self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer = None if due is None else loop.call_at(max(due, loop.time()), self._ring)
+        self._timer = None if due == math.inf else asyncio.get_running_loop().call_at(due, self._ring)
 
     def _ring(self) -> None:
         self._timer = None

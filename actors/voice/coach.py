@@ -21,6 +21,8 @@ EARLY: Final = 4
 """Replies that speak before the session has said that they are ours."""
 UNCONFIRMED: Final = 1.0
 """Seconds after the first frame of a reply was sent until nobody will confirm it any more."""
+POLL: Final = 0.04
+"""Seconds between two looks at how far the voice has come, until it is known when its first frame was heard."""
 STUCK: Final = 5.0
 """Seconds in which a voice that has something to send sends nothing: it will not."""
 TIMED_OUT: Final = "timeout"
@@ -86,12 +88,14 @@ class Coach:
         self._moment = moment
         self._timings = timings
         self._language = language
-        self._turn = 0
+        self.turn = 0
+        """The user's turn that is being answered."""
         self._said: _Said | None = None
         self._reply: _Reply | None = None
         self._cut: _Cut | None = None
         self._quiet_since = self._moved_at = 0.0
         self._sent = self._fillers = 0
+        self._sounded = False
 
     # how things are
 
@@ -126,17 +130,24 @@ class Coach:
         over = self._reply is None or self._reply.ended
         return over and not self.speaking.busy and self.speaking.left(self._moment.progress) <= TAIL
 
+    @property
+    def looks_at(self) -> float:
+        """When it is to be looked again how far the voice has come, while it sounds."""
+        if self._reply is not None and not self._reply.marks.closed:
+            return self._moment.now + POLL
+        return self.speaking.looks_at(self._moment.now, self._moment.progress)
+
     # what it is asked to do
 
     def tell(self, turn: int, text: str, marks: Marks) -> None:
         """Give the session what the user said, and speak what it answers."""
-        self._turn = turn
+        self.turn = turn
         self._said = _Said(turn, self._moment.now, marks)
         self._do(moves.Say(turn, text))
 
     def phrase(self, kind: str, turn: int | None = None, number: int = 0) -> None:
         """Say something of our own accord."""
-        self._turn = self._turn if turn is None else turn
+        self.turn = self.turn if turn is None else turn
         self.speaking.say(phrase(kind, self._language, number))
 
     def wait(self) -> None:
@@ -177,6 +188,9 @@ class Coach:
     def taken(self, taken: moves.Taken) -> None:
         """What was cut before it was taken ends unheard; what is taken too late is answered in the chat."""
         said, now = self._said, self._moment.now
+        cut = self._cut.reply if self._cut is not None else None
+        if taken.reply_id in {reply.id for reply in (self._reply, cut) if reply is not None}:
+            return
         if said is None or said.turn != taken.turn:
             self._do(moves.Finish(taken.reply_id, None))
             return
@@ -256,13 +270,15 @@ class Coach:
                 self._do(moves.Speak(speaking.generation, line.number, line.spoken))
             elif line.spoken:
                 self._begin(line)
+        sounds = self.is_sounding
         if self._reply is not None:
             self._follow(self._reply)
-            if self._reply.ended and there and not speaking.busy and not self.is_sounding:
+            if self._reply.ended and there and not speaking.busy and not sounds:
                 self._finish(None)
-        if self.is_sounding:
+        if sounds or self._sounded:
             self._quiet_since = moment.now
-        if moment.progress.sent != self._sent or not there or not self.is_sounding:
+        self._sounded = sounds
+        if moment.progress.sent != self._sent or not there or not sounds:
             self._sent, self._moved_at = moment.progress.sent, moment.now
 
     # within
@@ -316,7 +332,7 @@ class Coach:
                 reply.first_frame = self._moment.progress.queued
             self._do(moves.Caption(reply.turn, "coach", reply.text[: line.stop].rstrip(), final=False))
         elif line.spoken:
-            self._do(moves.Caption(self._turn, "coach", line.spoken, final=reply is None))
+            self._do(moves.Caption(self.turn, "coach", line.spoken, final=reply is None))
 
     def _follow(self, reply: _Reply) -> None:
         """Mark when the first frame of the reply was sent, and when the listener has confirmed it."""
@@ -360,8 +376,9 @@ class Coach:
             self._tell_finished(cut.reply, Heard(cut.reply.text[:heard].rstrip(), not progress.confirmed))
 
     def _mute(self, line: Line, code: str) -> None:
-        self.speaking.mute(line, code)
         self._show_why(code)
+        if line.written:
+            self.speaking.mute(line, code)
         if not self.speaking.has_sound(line):
             self._begin(line)
 
@@ -374,7 +391,7 @@ class Coach:
     def _stop_making(self, code: str) -> None:
         line = self.speaking.making
         if line is not None:
-            self._do(moves.Hush(self.speaking.generation))
+            self._do(moves.Hush(self.speaking.generation, line.number))
             self.made(moves.NotMade(self.speaking.generation, line.number, code))
 
     def _no_sound(self) -> None:
@@ -382,7 +399,7 @@ class Coach:
 
     def _late(self) -> None:
         """The reply is waited for no longer: its text comes to the chat when it comes."""
-        turn = self._turn
+        turn = self.turn
         self._stop_making(TIMED_OUT)
         self._finish(None)
         self._show_why(TIMED_OUT)

@@ -158,9 +158,10 @@ class Speak(msgspec.Struct, frozen=True):
 
 
 class Hush(msgspec.Struct, frozen=True):
-    """Nothing more of that generation is to be made."""
+    """That line is not to be made any more; 0: nothing of its generation is."""
 
     generation: int
+    line: int = 0
 
 
 class Play(msgspec.Struct, frozen=True):

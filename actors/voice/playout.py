@@ -1,5 +1,6 @@
 """The ledger of what the coach said aloud: which frames of the voice hold which words of which text."""
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ SYLLABLE: Final = 0.19 / FRAME
 """Frames of a syllable, as long as it is not known how many frames a line will have."""
 KEPT: Final = 3_000
 """Frames, one minute: entries that ended longer ago are of no use to anybody."""
+ROUNDING: Final = 1e-6
 _NUCLEI: Final = re.compile(r"[aeiouyäöüáàâéèêíìîóòôúùûå]+|\d", re.IGNORECASE)
 _STOPS: Final = ".,;:!?…–—"  # noqa: RUF001 - as they are written
 BREATH: Final = 1.5
@@ -128,7 +130,7 @@ def _placed(entry: _Entry, timed: Sequence[tuple[str, float, float]]) -> Iterato
         if found >= 0:
             position = found + len(word)
             position += len(entry.written[position:]) - len(entry.written[position:].lstrip(_STOPS))
-        yield Place(int(first), -int(-end // 1), entry.start + position)
+        yield Place(int(first + ROUNDING), math.ceil(end - ROUNDING), entry.start + position)
 
 
 def _estimated(entry: _Entry) -> list[tuple[str, float, float]]:

@@ -43,7 +43,7 @@ class Speaking:
         self._waiting: deque[Line] = deque()
         self._making: Line | None = None
         self._sound_by = self._sent_at = math.inf
-        self._end = 0
+        self._begins = self._end = 0  # the frames of what was not cut
         self._repeats_until = -math.inf
 
     @property
@@ -122,9 +122,17 @@ class Speaking:
         Unsure: nobody may have been there when the last of what counts as heard was sent.
         """
         heard = max(0, progress.heard - UNSURE) if unsure and not progress.confirmed else progress.heard
-        frame = self.playout.word_start(heard) if heard < self._end else progress.sent
+        frame = max(self._begins, self.playout.word_start(heard)) if heard < self._end else progress.sent
         self._repeats_until = now + max(0, progress.sent - frame) * FRAME
         return frame
+
+    def looks_at(self, now: float, progress: Progress) -> float:
+        """When the voice may have come to the end of what it has, or so near to it that the next line is made."""
+        frames = self._end - progress.heard
+        if self._waiting and self._making is None:
+            frames = min(frames, progress.queued - progress.sent - int(self._timings.ahead / FRAME))
+        end = now + max(1, frames) * FRAME
+        return min(end, max(now + FRAME, self._sent_at + self._timings.unconfirmed))
 
     def told(self, now: float, progress: Progress) -> tuple[int, bool]:
         """How far the text of this generation's reply has come to the user, and whether that is an estimate."""
@@ -142,7 +150,7 @@ class Speaking:
 
     def cut(self, progress: Progress) -> int:
         """And what was not sent will not be."""
-        self._end = progress.sent
+        self._begins = self._end = progress.sent
         self._sent_at = self._repeats_until = -math.inf
         return self.end()
 

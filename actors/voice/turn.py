@@ -21,8 +21,8 @@ SHOWN: Final[dict[State, CallState]] = {
     "idle": "listening", "listening": "listening", "maybe_done": "listening", "committed": "thinking",
     "thinking": "thinking", "tool_wait": "thinking", "speaking": "speaking", "paused": "speaking",
 }  # fmt: skip
-POLL: Final = 0.05
-"""Seconds between two looks at how far the voice has come, while it speaks."""
+AT_ONCE: Final = 8
+"""Deadlines that are met at one time, at most: others at the next, which is then at once."""
 LOOK: Final = 0.25
 """Seconds after which the words of an interruption are looked for, and between two looks."""
 CAPTION: Final = 1.0
@@ -54,7 +54,7 @@ class Turns:
     """Of one call. `take` answers what is to be done about an event; at `due` it wants to be told that it is."""
 
     def __init__(self, timings: Timings, language: str) -> None:
-        self.due: float | None = None
+        self.due = math.inf
         self._moment = Moment()
         self._coach = Coach(self._moment, timings, language)
         self._timings = timings
@@ -106,6 +106,10 @@ class Turns:
             return "tool_wait" if self._coach.is_working else "speaking" if self._coach.has_begun else "thinking"
         return "idle" if spoken is None else "committed"
 
+    @property
+    def _is_coach_busy(self) -> bool:
+        return self._coach.owes or self._coach.is_sounding
+
     def take(self, event: moves.Event, now: float, progress: Progress) -> list[moves.Action]:
         """What is to be done, in this order."""
         moment = self._moment
@@ -147,13 +151,13 @@ class Turns:
 
     def _started(self, started: Started) -> None:
         """Who goes on before their words were given on had not ended. Who speaks while the coach does may interrupt."""
-        now, busy = self._moment.now, self._coach.owes or self._coach.is_sounding
+        now, busy = self._moment.now, self._is_coach_busy
         spoken = self._utterance
         if spoken is None:
             self._turn += 1
             spoken = self._utterance = Utterance(self._turn, 0, self._moment.progress.heard, beside=busy)
         spoken.speaking, spoken.pausing, spoken.voiced = True, False, 0.0
-        spoken.start, spoken.looked_at = started.sample, now
+        spoken.start, spoken.looked_at, spoken.beside = started.sample, now, spoken.beside and busy
         if busy and spoken.beside:
             self._hold = _Hold(now, now + self._timings.words)
             self._do(moves.Pause())
@@ -180,6 +184,8 @@ class Turns:
             spoken.speaking = spoken.pausing = False
             spoken.voiced = ended.voiced
             spoken.ended_at, spoken.spoken_until = self._moment.now, ended.spoken_until
+            if not (spoken.beside and self._is_coach_busy):
+                self._coach.turn = spoken.turn
             self._ask(spoken, ended.segment)
 
     def _ask(self, spoken: Utterance, segment: Segment) -> None:
@@ -196,7 +202,7 @@ class Turns:
             spoken.looking = False
         elif not spoken.told(told.segment, told.text, None):
             return
-        if spoken.beside and (self._coach.owes or self._coach.is_sounding):
+        if spoken.beside and self._is_coach_busy:
             self._weigh(spoken, told.text, final=not told.interim)
         elif not words.is_noise(told.text) and (not told.interim or told.segment.start >= spoken.known_until):
             text = f"{spoken.text} {told.text}".strip() if told.interim else spoken.text
@@ -261,24 +267,25 @@ class Turns:
 
     def _go_on(self) -> None:
         """Whatever is due, until nothing more is; then say how things are and when to be asked again."""
-        for _ in range(0 if self._over else 8):
+        for _ in range(AT_ONCE):
             spoken, held = self._utterance, self._hold is not None
             if held or (spoken is not None and spoken.speaking and not spoken.beside):
                 self._coach.wait()
             if spoken is not None and not spoken.speaking and not held and spoken.whole:
                 self._commit(spoken)
             self._coach.go_on(there=self._away_since is None and not held)
-            overdue = next((act for at, act in self._deadlines() if at <= self._moment.now), None)
-            if overdue is None:
+            self.due, act = math.inf, nothing
+            for at, due in self._deadlines():
+                if at < self.due:
+                    self.due, act = at, due
+            if self.due > self._moment.now:
                 break
-            overdue()
+            act()
         self._show()
-        due_at = min((at for at, _ in self._deadlines()), default=math.inf)
-        self.due = None if due_at == math.inf else due_at
 
     def _commit(self, spoken: Utterance) -> None:
         """All words are there: give them to the session, or say why not."""
-        if spoken.beside and (self._coach.owes or self._coach.is_sounding):
+        if spoken.beside and self._is_coach_busy:
             self._utterance = None  # it was no interruption
         elif self._coach.settled:
             self._utterance = None
@@ -310,24 +317,33 @@ class Turns:
             return
         spoken, hold, there = self._utterance, self._hold, self._away_since is None
         if self._away_since is not None:
-            yield self._away_since + self._timings.away, lambda: self._end("away")
+            yield self._away_since + self._timings.away, self._stay_away
         if hold is not None:
             yield hold.decide_at, self._measure
         if spoken is not None and not spoken.speaking and not spoken.whole:
-            yield spoken.ended_at + self._timings.transcript, lambda: spoken.give_up("speech.timeout")
-        if spoken is not None and spoken.speaking and not spoken.looking and there:
+            yield spoken.ended_at + self._timings.transcript, self._give_up
+        if spoken is not None and spoken.speaking and not spoken.pausing and not spoken.looking and there:
             wait = LOOK if hold is not None else CAPTION
-            yield spoken.looked_at + wait, lambda: self._look(spoken)
+            yield spoken.looked_at + wait, self._look
         if self._coach.is_sounding and there and hold is None:
-            yield self._moment.now + POLL, lambda: None
-        awaited = spoken is not None and not spoken.speaking and not spoken.beside
+            yield self._coach.looks_at, nothing
+        awaited = spoken is not None and not spoken.speaking and not (spoken.beside and self._is_coach_busy)
         yield from self._coach.deadlines(there=there and hold is None, awaited=awaited)
 
-    def _look(self, spoken: Utterance) -> None:
+    def _stay_away(self) -> None:
+        self._end("away")
+
+    def _give_up(self) -> None:
+        if self._utterance is not None:
+            self._utterance.give_up("speech.timeout")
+
+    def _look(self) -> None:
         """The words so far, for captions and for what can't wait."""
-        spoken.looked_at, spoken.looking = self._moment.now, True
-        start = max(spoken.start, spoken.known_until)
-        self._do(moves.Transcribe(spoken.turn, Segment(0, start, 0), interim=True))
+        spoken = self._utterance
+        if spoken is not None:
+            spoken.looked_at, spoken.looking = self._moment.now, True
+            start = max(spoken.start, spoken.known_until)
+            self._do(moves.Transcribe(spoken.turn, Segment(0, start, 0), interim=True))
 
     def _show(self) -> None:
         """An interruption that is not decided is not shown."""
@@ -345,3 +361,7 @@ class Turns:
 
     def _do(self, *actions: moves.Action) -> None:
         self._moment.todo.extend(actions)
+
+
+def nothing() -> None:
+    """To be asked again is all that was wanted."""
