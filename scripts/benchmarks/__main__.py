@@ -18,6 +18,7 @@ from rich.console import Console
 from scripts.benchmarks.actors import actor
 from scripts.benchmarks.chat import chat
 from scripts.benchmarks.local import local
+from scripts.benchmarks.loss import loss
 from scripts.benchmarks.rest import rest
 from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
@@ -39,6 +40,7 @@ BENCHES: dict[str, Bench] = {
     "ready": ready,
     "crowd": crowd,
     "local": local,
+    "loss": loss,
 }
 LONG = frozenset({"crowd", "local"})
 """Not among those of `--quick`."""
