@@ -5,11 +5,9 @@ import contextlib
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
-from actors.runtime.ids import uuid7
 from scripts.calling.line import Line
 from scripts.calling.mouth import Utterance
 from scripts.calling.signals import Signals
@@ -55,8 +53,7 @@ class Conversation:
 
     async def call(self, *, take_over: bool = False) -> None:
         """Returns once sound can go both ways."""
-        offer = {"cid": uuid7(datetime.now(UTC)), "sdp": await self._line.offer(), "take_over": take_over}
-        answer = await self._talk.order("call.offer", offer)
+        answer = await self._talk.order("call.offer", {"sdp": await self._line.offer(), "take_over": take_over})
         self._call_id = answer["call_id"]
         self._signals.belongs_to(self._call_id)
         await self._line.accept(answer["sdp"])
@@ -82,7 +79,7 @@ class Conversation:
         return [turn for turn, _ in spoken]
 
     async def hang_up(self) -> None:
-        await self._talk.order("call.end", {"cid": uuid7(datetime.now(UTC)), "call_id": self._call_id})
+        await self._talk.order("call.end", {"call_id": self._call_id})
 
     async def _answered(self, turn: Turn, utterance: Utterance, *, whole: bool) -> bool:
         """Waits for the first sound of the answer, then for all of it, or until it shall be interrupted."""

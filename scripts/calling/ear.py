@@ -10,6 +10,8 @@ from scripts.calling.sound import RATE, Decoder, is_loud
 
 LONGEST: Final = 600 * RATE
 """Samples kept of what was heard: ten minutes, then no more."""
+STEADY: Final = 0.06
+"""Seconds between two packets that were sent without a gap, at most: one of three may be lost."""
 APART: Final = 0.3
 """Seconds without a loud packet between two stretches of voice."""
 
@@ -32,6 +34,9 @@ class Ear:
         self.player = Player()
         self.stretches: list[Stretch] = []
         self.packets = self.late = 0
+        self._runs: list[list[float]] = []
+        self._timestamp = 0
+        self._began = 0, 0.0
         self._decoder = Decoder()
         self._heard = bytearray()
         self._since = since
@@ -43,6 +48,7 @@ class Ear:
         now = time.monotonic()
         self.packets += 1
         self.player.take(packet.timestamp, packet.sequence_number, now)
+        self._time(packet.timestamp, now)
         if packet.payload:
             self._hear(packet.timestamp, self._decoder.decode(packet.payload), now)
         return False, None
@@ -56,6 +62,11 @@ class Ear:
     def last(self) -> float:
         """When the last loud packet came; minus infinity before the first."""
         return self.stretches[-1].ended if self.stretches else float("-inf")
+
+    @property
+    def lateness(self) -> list[float]:
+        """Seconds each packet came later than the most punctual one of those sent without a gap."""
+        return [offset - min(run) for run in self._runs for offset in run]
 
     async def voice_after(self, at: float) -> float:
         """When the first stretch began that began after then: waits for it."""
@@ -78,6 +89,15 @@ class Ear:
             self._heard += bytes(place - len(self._heard)) + pcm
         if is_loud(pcm):
             self._note(now)
+
+    def _time(self, timestamp: int, now: float) -> None:
+        """How far the packet's arrival is from its place in time; only differences within a run mean anything."""
+        if not self._runs or not 0 <= (timestamp - self._timestamp) % 2**32 <= STEADY * RATE:
+            self._runs.append([])
+            self._began = timestamp, now
+        self._timestamp = timestamp
+        first, at = self._began
+        self._runs[-1].append(now - at - ((timestamp - first) % 2**32) / RATE)
 
     def _note(self, now: float) -> None:
         if now - self.last > APART:

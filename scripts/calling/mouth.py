@@ -2,6 +2,7 @@
 
 import asyncio
 import fractions
+import math
 import time
 from collections import deque
 from typing import Any, Final
@@ -12,43 +13,44 @@ from av import Packet
 from scripts.calling.sound import FRAME, RATE, Encoder, frames_of, is_loud
 
 STEP: Final = FRAME / RATE
-_QUIET: Final = bytes(2 * FRAME)
+LATE: Final = 0.06
+"""Seconds; a microphone that comes later than that leaves sound out, it sends none faster."""
 
 
-class Utterance:
-    """A file's sound, encoded. Times are of the monotonic clock; they are set once it is being spoken."""
+class Recording:
+    """A file's sound, encoded: making one takes longer than a packet's time, so it is made before the call."""
 
     def __init__(self, pcm: bytes) -> None:
         encoder = Encoder()
         frames = list(frames_of(pcm))
-        loud = [place for place, frame in enumerate(frames) if is_loud(frame)]
+        loud = [place for place, frame in enumerate(frames) if is_loud(frame)] or [0]
         self.packets = [encoder.encode(frame) for frame in frames]
-        self._first_loud = loud[0] if loud else 0
-        self._last_loud = loud[-1] if loud else len(frames) - 1
-        self._began: float | None = None
+        self.first_loud, self.last_loud = loud[0], loud[-1]
+
+
+class Utterance:
+    """A recording that is spoken once.
+
+    `voice_began`, `voice_ended`: when its first and its last loud packet were sent, on the monotonic clock.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.voice_began = self.voice_ended = math.nan
         self.ended = asyncio.Event()
+        self._recording = recording
+        self._place = 0
 
-    @property
-    def seconds(self) -> float:
-        return len(self.packets) * STEP
-
-    def begin(self, now: float) -> None:
-        self._began = now
-
-    @property
-    def voice_began(self) -> float:
-        """When its first loud frame was sent. Raises RuntimeError before it is spoken."""
-        return self._at(self._first_loud)
-
-    @property
-    def voice_ended(self) -> float:
-        """When the last loud frame had been spoken whole, as a microphone would have it."""
-        return self._at(self._last_loud)
-
-    def _at(self, frame: int) -> float:
-        if self._began is None:
-            raise RuntimeError("not spoken yet")
-        return self._began + frame * STEP
+    def next(self, now: float) -> bytes:
+        """The packet that is sent now."""
+        recording, place = self._recording, self._place
+        if place == recording.first_loud:
+            self.voice_began = now
+        if place == recording.last_loud:
+            self.voice_ended = now
+        self._place += 1
+        if self._place == len(recording.packets):
+            self.ended.set()
+        return recording.packets[place]
 
 
 class Mouth(MediaStreamTrack):
@@ -59,10 +61,9 @@ class Mouth(MediaStreamTrack):
     def __init__(self) -> None:
         super().__init__()
         self._queue: deque[Utterance] = deque()
+        self._due: float | None = None
         self._place = 0
-        self._sent = 0
-        self._start: float | None = None
-        self._encoder = Encoder()
+        self._quiet = Encoder().encode(bytes(2 * FRAME))
 
     def speak(self, utterance: Utterance) -> None:
         self._queue.append(utterance)
@@ -71,25 +72,22 @@ class Mouth(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         now = time.monotonic()
-        self._start = self._start or now
-        due = self._start + self._sent * STEP
-        if due > now:
-            await asyncio.sleep(due - now)
+        self._due = self._due or now
+        if self._due > now:
+            await asyncio.sleep(self._due - now)
+        elif now - self._due > LATE:
+            self._place += int((now - self._due) / STEP) * FRAME
+            self._due = now
         packet: Packet[Any] = Packet(self._next())
-        packet.pts, packet.time_base = self._sent * FRAME, fractions.Fraction(1, RATE)
-        self._sent += 1
+        packet.pts, packet.time_base = self._place, fractions.Fraction(1, RATE)
+        self._place += FRAME
+        self._due += STEP
         return packet
 
     def _next(self) -> bytes:
         if not self._queue:
-            return self._encoder.encode(_QUIET)
-        spoken = self._queue[0]
-        if self._place == 0:
-            spoken.begin(time.monotonic())
-        packet = spoken.packets[self._place]
-        self._place += 1
-        if self._place == len(spoken.packets):
+            return self._quiet
+        packet = self._queue[0].next(time.monotonic())
+        if self._queue[0].ended.is_set():
             self._queue.popleft()
-            self._place = 0
-            spoken.ended.set()
         return packet
