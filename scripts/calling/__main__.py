@@ -14,7 +14,7 @@ from rich.console import Console
 
 from scripts.calling.conversation import Conversation, Plan
 from scripts.calling.line import Line, line
-from scripts.calling.mouth import Recording, Utterance
+from scripts.calling.mouth import Utterance
 from scripts.calling.shaping import Weather
 from scripts.calling.signals import Signals
 from scripts.calling.sound import RATE, NoSoundError, read_sound, write_wav
@@ -72,7 +72,7 @@ def attempt(given: Given, memory: Path, url: str, wanted: Wanted) -> int:
     """The exit code; what went wrong is said in a sentence."""
     entry = Entry(Console(highlight=False, soft_wrap=True), given, ask=sys.stdin.isatty())
     try:
-        spoken = [(file.name, Utterance(Recording(read_sound(file)))) for file in wanted.files]
+        spoken = [(file.name, Utterance(read_sound(file))) for file in wanted.files]
         return 0 if asyncio.run(run(entry, Memory(memory, url), url, wanted, spoken)) else 1
     except (RefusalError, NoSoundError) as refusal:
         complaint = str(refusal)

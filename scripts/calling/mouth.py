@@ -29,15 +29,15 @@ class Recording:
 
 
 class Utterance:
-    """A recording that is spoken once.
+    """A recording that is spoken once; of plain sound one is made first.
 
     `voice_began`, `voice_ended`: when its first and its last loud packet were sent, on the monotonic clock.
     """
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, sound: Recording | bytes) -> None:
         self.voice_began = self.voice_ended = math.nan
         self.ended = asyncio.Event()
-        self._recording = recording
+        self._recording = Recording(sound) if isinstance(sound, bytes) else sound
         self._place = 0
 
     def next(self, now: float) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scripts.calling.line import Line, line
-from scripts.calling.mouth import Recording, Utterance
+from scripts.calling.mouth import Utterance
 from scripts.calling.shaping import Weather
 from scripts.calling.sound import RATE, is_loud, read_sound
 from tests.calling.far_end import WAITS, FarEnd, far_end
@@ -16,7 +16,7 @@ VOICES = Path(__file__).parents[1] / "voices"
 
 
 def voice(name: str) -> Utterance:
-    return Utterance(Recording(read_sound(VOICES / name)))
+    return Utterance(read_sound(VOICES / name))
 
 
 async def test_a_word_is_answered_and_an_interruption_silences() -> None:
