@@ -259,8 +259,7 @@ async def test_who_does_not_come_is_given_up(node: RtcPeers, monkeypatch: pytest
     monkeypatch.setattr("transport.webrtc.peers.CONNECTS", 0.5)
     client, _ = await offer(node, node.voice())
     drop(client.pc)
-    await until(lambda: client.states == ["closed"], 2.0)
-    assert len(node) == 0
+    await until(lambda: client.states == ["closed"] and len(node) == 0, 3.0)
     await client.pc.close()
 
 
