@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from scripts.benchmarks.actors import actor
+from scripts.benchmarks.calls import answer, call_cpu
 from scripts.benchmarks.chat import chat
 from scripts.benchmarks.local import local
 from scripts.benchmarks.loss import loss
@@ -38,6 +39,8 @@ BENCHES: dict[str, Bench] = {
     "rest": rest,
     "wake": wake,
     "ready": ready,
+    "answer": answer,
+    "call-cpu": call_cpu,
     "crowd": crowd,
     "local": local,
     "loss": loss,
