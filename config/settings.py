@@ -190,7 +190,8 @@ class Settings(BaseSettings):
     )
     models_dir: Path | None = Field(
         None,
-        description="Directory of the model files; several checkouts may share it. Unset: `DATA/models`.",
+        description="Directory of the model files; several checkouts may share it. In it the server itself looks for the two "
+        "by which calls tell speech from noise and the end of a turn. Unset: `DATA/models`.",
     )
     models_status_url: str | None = Field(
         None,
@@ -390,6 +391,10 @@ class Settings(BaseSettings):
     @property
     def context_budget(self) -> int:
         return self.context_tokens or (3_000 if self.openai_base_url else 12_000)
+
+    @property
+    def models_directory(self) -> Path:
+        return self.models_dir or self.data / "models"
 
     @property
     def secrets_directory(self) -> Path:

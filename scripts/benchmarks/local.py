@@ -126,7 +126,7 @@ async def turns(file: Path, setting: Setting) -> AsyncIterator[Turns]:
 def model_file() -> Path | None:
     """The largest of the known models for chat that is there."""
     settings = read_settings(profile="test")
-    directory = settings.models_dir or settings.data / "models"
+    directory = settings.models_directory
     files = (directory / model.files[0].path for model in catalogue() if model.part == "chat")
     return next((file for file in files if file.is_file()), None)
 

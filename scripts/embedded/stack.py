@@ -138,7 +138,7 @@ async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings,
     if settings.models == "none" or not models:
         stack.add(Part("model", "off", "", "declined: the offline coach answers", setting))
         return
-    directory = (settings.models_dir or settings.data / "models").resolve()
+    directory = settings.models_directory.resolve()
     has_chat = settings.llm_file is not None or await ollama.running() is not None
     chosen = plan(directory, settings.models, has_chat=has_chat)
     if chosen.size is None:

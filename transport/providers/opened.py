@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from actors.ports import ModelFailed
 from transport.providers import speech
 from transport.providers.arrival import Arrival
-from transport.providers.breaker import Breaker, State
+from transport.providers.breaker import Breaker
 from transport.providers.guarded import Guarded, nothing_missing
 from transport.providers.openai_chat import Deadlines, OpenAIChat
 from transport.providers.speech import Secret, Speech
@@ -79,8 +79,8 @@ class Models:
         return checks
 
     @property
-    def details(self) -> Mapping[str, Callable[[], Mapping[str, State]]]:
-        """How the breakers of each check's models stand."""
+    def details(self) -> Mapping[str, Callable[[], Mapping[str, str]]]:
+        """How what each check is about stands."""
         return {"models": self.states, "speech": self.speech.states}
 
     @property
@@ -90,7 +90,7 @@ class Models:
             part: guard.level for part, guard in self.speech.by_part.items()
         }
 
-    def states(self) -> Mapping[str, State]:
+    def states(self) -> Mapping[str, str]:
         """Where each breaker stands."""
         return {part: guarded.state for part, guarded in self.by_part.items()}
 

@@ -1,14 +1,17 @@
-"""The models that hear and speak as they are configured: opened, behind their breakers, in the order they are asked."""
+"""All that a call's sound needs as it is configured: models that hear and speak, behind their breakers, and the detectors."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 
-from actors.media import Sound, Speaker, SpeechFailed, Transcriber, Transcript
-from transport.providers.breaker import Breaker, State
+from actors.media import Sound, Speaker, SpeechDetector, SpeechFailed, Transcriber, Transcript, TurnJudge
+from transport.providers.breaker import Breaker
 from transport.providers.guarded import Guard
 from transport.providers.openai_client import OPENAI
 from transport.providers.openai_speech import Deadlines, OpenAISpeaker, OpenAITranscriber
+from transport.providers.silero import Silero
+from transport.providers.smart_turn import SmartTurn
 
 TRANSCRIBER: Final = "transcriber"
 SPEAKER: Final = "speaker"
@@ -21,6 +24,10 @@ class Secret(Protocol):
 
 Port = TypeVar("Port", Transcriber, Speaker)
 Adapter = TypeVar("Adapter", OpenAITranscriber, OpenAISpeaker)
+
+
+class Warmed(Protocol):
+    async def warm(self) -> None: ...
 
 
 class Wanted(Protocol):
@@ -43,6 +50,9 @@ class Wanted(Protocol):
     speaker_between_sounds_seconds: float
     speaker_whole_seconds: float
     model_rest_seconds: float
+
+    @property
+    def models_directory(self) -> Path: ...
 
     @property
     def openai_api_key(self) -> Secret | None: ...
@@ -111,10 +121,12 @@ class Speech:
         self,
         transcribers: Mapping[str, OpenAITranscriber],
         speakers: Mapping[str, OpenAISpeaker],
+        detectors: tuple[Silero, SmartTurn],
         rest: float,
     ) -> None:
-        self._opened = (*transcribers.values(), *speakers.values())
+        self._opened: Sequence[Warmed] = (*transcribers.values(), *speakers.values(), *detectors)
         self._usual = [found for found in (transcribers.get(TRANSCRIBER), speakers.get(SPEAKER)) if found is not None]
+        self._silero, self._smart_turn = detectors
         self.by_part = {
             part: Guard(found.name, Breaker(rest=rest), "speech")
             for part, found in {**transcribers, **speakers}.items()
@@ -124,8 +136,18 @@ class Speech:
         self.transcriber: Transcriber | None = Transcribers(heard) if heard else None
         self.speaker: Speaker | None = Speakers(spoken) if spoken else None
 
+    @property
+    def detector(self) -> SpeechDetector:
+        """Goes by loudness in the calls that begin before its model's file is there."""
+        return self._silero
+
+    @property
+    def judge(self) -> TurnJudge | None:
+        """None while its model's file is not there: then pauses alone say who has finished."""
+        return self._smart_turn if self._smart_turn.is_there else None
+
     async def warm(self) -> None:
-        """Import and open what the first call needs."""
+        """Import, open and load what the first call needs."""
         for adapter in self._opened:
             await adapter.warm()
 
@@ -134,9 +156,13 @@ class Speech:
         for adapter in self._usual:
             await adapter.check()
 
-    def states(self) -> Mapping[str, State]:
-        """Where each breaker stands."""
-        return {part: guard.state for part, guard in self.by_part.items()}
+    def states(self) -> Mapping[str, str]:
+        """Where each breaker stands, and by what speech and the end of a turn are told."""
+        detectors = {
+            "detector": "silero" if self._silero.is_there else "loudness",
+            "judge": "smart_turn" if self._smart_turn.is_there else "none",
+        }
+        return {part: guard.state for part, guard in self.by_part.items()} | detectors
 
 
 @asynccontextmanager
@@ -145,7 +171,9 @@ async def opened(wanted: Wanted) -> AsyncIterator[Speech]:
     async with AsyncExitStack() as stack:
         transcribers = {part: await stack.enter_async_context(one) for part, one in _transcribers(wanted).items()}
         speakers = {part: await stack.enter_async_context(one) for part, one in _speakers(wanted).items()}
-        yield Speech(transcribers, speakers, wanted.model_rest_seconds)
+        silero = await stack.enter_async_context(Silero(wanted.models_directory))
+        smart_turn = await stack.enter_async_context(SmartTurn(wanted.models_directory))
+        yield Speech(transcribers, speakers, (silero, smart_turn), wanted.model_rest_seconds)
 
 
 def _transcribers(wanted: Wanted) -> dict[str, OpenAITranscriber]:

@@ -9,6 +9,7 @@ import structlog
 
 from actors.ports import ModelFailed
 from actors.runtime.owned import owned
+from config.settings import read_settings
 from tests.scripted_model import ScriptedModel
 from tests.transport.providers.test_breaker import Flaky
 from transport.providers import arrival
@@ -17,7 +18,7 @@ from transport.providers.breaker import Breaker
 from transport.providers.guarded import Guarded
 from transport.providers.openai_chat import OpenAIChat
 from transport.providers.opened import USUAL, Models
-from transport.providers.speech import Speech
+from transport.providers.speech import opened
 
 
 class Seen:
@@ -82,9 +83,10 @@ async def test_what_is_no_status_changes_nothing_and_what_never_comes_is_out_of_
     server.parts = {"chat": {"state": "failed", "problem": "The disk is full."}}
     await seen.until(part="chat", state="failed", problem="The disk is full.")
     assert coming.missing == "model.failed"
-    models = Models({USUAL: OpenAIChat(server.url, "k", "m")}, Speech({}, {}, 1.0), 1.0, coming)
-    with pytest.raises(ModelFailed, match=r"model\.failed"):
-        await models.check()
+    async with opened(read_settings()) as speech:
+        models = Models({USUAL: OpenAIChat(server.url, "k", "m")}, speech, 1.0, coming)
+        with pytest.raises(ModelFailed, match=r"model\.failed"):
+            await models.check()
 
 
 async def test_a_server_that_comes_up_later_is_missed_once_and_not_at_once(

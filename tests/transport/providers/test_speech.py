@@ -95,12 +95,15 @@ async def test_who_keeps_failing_is_left_alone(two: Two) -> None:
     asked = len(two.usual.requests)
     assert await two.hear() == HELLO
     assert len(two.usual.requests) == asked
-    assert two.speech.states() == {
-        "transcriber": "open",
-        "transcriber_fallback": "closed",
-        "speaker": "closed",
-        "speaker_fallback": "closed",
-    }
+    assert (
+        two.speech.states().items()
+        >= {
+            "transcriber": "open",
+            "transcriber_fallback": "closed",
+            "speaker": "closed",
+            "speaker_fallback": "closed",
+        }.items()
+    )
     assert [guard.level() for guard in two.speech.by_part.values()] == [2, 0, 0, 0]
 
 
