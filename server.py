@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from actors import clock
 from actors.directory import Directory
 from actors.domain.exports import EVERY
-from actors.domain.rate_limit import CHAT_SEND, REPLIES
+from actors.domain.rate_limit import CHAT_SEND, OFFERS, REPLIES
 from actors.events import TYPES, UPCASTS
 from actors.questions import ModelCame
 from actors.runtime.codec import Codec
@@ -32,6 +32,7 @@ from actors.runtime.system import Limits, System
 from actors.session.actor import Session
 from actors.session.budget import budget
 from actors.session.surroundings import Prompts, Surroundings
+from actors.voice.messages import Around
 from config.keys import read_signing_keys, read_wrapping_keys
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings, variable
@@ -41,6 +42,8 @@ from storage.mongo.schema import TooNew
 from storage.opened import Storage, opened
 from storage.redis.membership import bury
 from storage.where import where as read_where
+from transport.calls import Calls
+from transport.calls import opened as calls_opened
 from transport.draining import Stage, drain
 from transport.fleet import join, leave
 from transport.mesh.redis import RedisMesh
@@ -84,6 +87,7 @@ class Inside:
     directory: Directory
     outbox: LocalOutbox
     models: Models
+    calls: Calls
     mesh: RedisMesh
 
 
@@ -117,9 +121,10 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         models = await enter(models_opened(settings))
+        calls = await enter(calls_opened(settings, models.speech, report))
         mesh = await enter(meshed(storage.redis, node, storage.secrets.mesh_key, report))
         outbox = LocalOutbox(node, mesh.hint)
-        around = _surroundings(settings, storage, outbox, models)
+        around = _surroundings(settings, storage, outbox, models, calls.around)
         system = System(
             lambda address: Session(address, outside, around),
             placement=storage.placement,
@@ -137,7 +142,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         if models.arrival is not None:
             watching = models.arrival.watch(outbox.signal_all, partial(_model_came, outbox, directory))
             await enter(owned(watching, "models.watch", report))
-        yield Inside(system, directory, outbox, models, mesh)
+        yield Inside(system, directory, outbox, models, calls, mesh)
 
 
 def open_doors(
@@ -167,6 +172,7 @@ def open_doors(
         readings=_readings(storage, inside),
         waiting=lambda: inside.system.waiting,
         details=inside.models.details,
+        calls=inside.calls,
         report=report,
         say=SAY,
         errors=errors,
@@ -208,7 +214,9 @@ def _stages(storage: Storage, inside: Inside, doors_open: Open) -> Sequence[Stag
     )
 
 
-def _surroundings(settings: Settings, storage: Storage, outbox: LocalOutbox, models: Models) -> Surroundings:
+def _surroundings(
+    settings: Settings, storage: Storage, outbox: LocalOutbox, models: Models, calls: Around | None
+) -> Surroundings:
     coach, summary = ((CONFIG / "prompts" / name).read_text() for name in ("coach.md", "summary.md"))
     return Surroundings(
         outbox,
@@ -220,6 +228,8 @@ def _surroundings(settings: Settings, storage: Storage, outbox: LocalOutbox, mod
         daily_tokens=settings.daily_tokens,
         actions_wait=timedelta(hours=settings.actions_wait_hours),
         model_missing=models.missing,
+        calls=calls,
+        offer_limit=OFFERS.scaled(settings.limits_scale),
         jobs=storage.jobs,
         jobs_again=settings.jobs_lease_seconds,
         exports_every=EVERY / settings.limits_scale,

@@ -28,6 +28,7 @@ from actors.ports import (
 from actors.runtime.outside import Report, Timers
 from actors.runtime.owned import owned
 from transport import tokens as access
+from transport.calls import Calls
 from transport.certificates import Certificate
 from transport.contract.served import documents
 from transport.identity import Bearers
@@ -134,6 +135,7 @@ class Behind:
     errors: Mapping[str, int] = field(default_factory=dict)
     slot: Slot | None = None
     neighbours_key: bytes = field(default=b"", repr=False)
+    calls: Calls = field(default_factory=Calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,8 @@ def _registry(behind: Behind, load: Load) -> CollectorRegistry:
     """What the process, the inside and its log say of themselves; each door adds its own."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
+    registry.register(Tally("call_oddities", "What was dropped or came late in calls", "kind", behind.calls.counts))
+    show(registry, [Reading("calls_live", "Peer connections of calls", behind.calls.live)])
     registry.register(Tally("log_errors", "Errors and worse that were logged", "event", behind.errors))
     show(registry, (*behind.readings, Reading("loop_lag_seconds", "How late the loop comes", lambda: load.lag)))
     return registry
@@ -304,5 +308,6 @@ def _rest_doors(
         limits=RequestLimits(ask=wanted.ask_seconds),
         caught_mail=wanted.caught_mail,
         call_page=wanted.call_page,
+        ice_servers=behind.calls.ice_servers,
         now=behind.timers.now,
     )

@@ -103,6 +103,9 @@ class Actor:
         """Handle one message; what it returns is the answer to an ask: a future, and the asker waits on alone."""
         raise NotImplementedError
 
+    def draining(self) -> None:
+        """Called when the node drains: children that would go on have some seconds to come to their end."""
+
     async def stopped(self) -> None:
         """Called after the last message, before the address is given up."""
 

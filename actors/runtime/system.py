@@ -78,6 +78,7 @@ class Cell:
 
         It serves on meanwhile. What waits at its end is sent on.
         """
+        self.actor.draining()
         late = await self.actor.children.end(patience)
         self.retire(NotHere())
         return [f"{self.actor.address}/{name}" for name in late]

@@ -162,6 +162,9 @@ class Session(Journaled[State]):
         await super().started()
         self._look_back()
 
+    def draining(self) -> None:
+        self.calls.hang_up("draining")
+
     async def stopped(self) -> None:
         self.agenda.close()
         self.jobs.close()

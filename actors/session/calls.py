@@ -101,7 +101,7 @@ class Answer:
         """A call whose very first offer is refused has not begun."""
         self.asker.set_exception(exception)
         if self._first:
-            self._calls.hang_up(self._call_id, exception.code)
+            self._calls.refused(self._call_id, exception.code)
 
 
 class Calls:
@@ -142,13 +142,18 @@ class Calls:
 
     async def end(self, message: EndCall) -> None:
         self._of(message.call_id)
-        self.hang_up(message.call_id, "user")
+        self.hang_up("user")
 
-    def hang_up(self, call_id: str, reason: str) -> None:
-        """If it is still that call. It comes to its end by itself; meanwhile another may begin."""
-        if self._call is not None and call_id == self._call_id:
+    def hang_up(self, reason: str) -> None:
+        """The call that lives comes to its end by itself; meanwhile another may begin."""
+        if self._call is not None:
             self._call.tell(HangUp(reason))
             self._forget()
+
+    def refused(self, call_id: str, code: str) -> None:
+        """The offer with which that call began."""
+        if call_id == self._call_id:
+            self.hang_up(code)
 
     # What the call tells.
 

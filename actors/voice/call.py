@@ -46,7 +46,7 @@ class Call:
         self._host_children = Children(f"call/{call_id}", self._post)
         self._voice = around.peers.voice()
         self._line = Line(around.peers, self._voice, self._children, self._post)
-        self._ears = Ears(around.detector.stream())
+        self._ears = Ears(None if around.detector is None else around.detector.stream())
         self._endpointing = Endpointing(pauses)
         self._turns = Turns(around.timings, language)
         self._owed: deque[moves.Say | moves.Finish] = deque()

@@ -32,9 +32,9 @@ class Probability(msgspec.Struct, frozen=True):
 class Ears:
     """Of one call, for one peer after another. A detector that fails is not asked again in this call."""
 
-    def __init__(self, stream: SpeechStream) -> None:
+    def __init__(self, stream: SpeechStream | None) -> None:
         self.microphone = Microphone()
-        self._stream: SpeechStream | None = stream
+        self._stream = stream
 
     async def listen(self, peer: Peer, epoch: int, tell: Callable[[Probability], None]) -> None:
         """Until the peer closes, or whoever listens is cancelled."""

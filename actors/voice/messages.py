@@ -92,7 +92,8 @@ class Around:
     """What the calls of a node share; the models have their deadlines, retries, fallbacks and breakers."""
 
     peers: Peers
-    detector: SpeechDetector
+    detector: SpeechDetector | None
+    """None, and what is loud is taken for speech."""
     judge: TurnJudge | None
     transcriber: Transcriber
     speaker: Speaker

@@ -100,6 +100,28 @@ async def test_what_is_said_is_answered_aloud_and_stands_in_the_history(mongo: R
             await node.ref.ask(EndCall(call_id), timeout=5)
 
 
+async def test_of_a_reply_that_is_cut_only_what_was_heard_was_said(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("tell me a long story", "stop that please now", "and then")
+    model = Saying(LONG)
+    async with inside(mongo.url, database, model, calls=calls) as node:
+        await node.open()
+        _, peer = await offer(node, peers)
+        await say(peer)
+        await node.device.until(lambda _: "speaking" in states(node))
+        assert not messages(node, "coach")
+        await asyncio.sleep(1.5)
+        model.text = SHORT
+        await say(peer)
+        cut = await message(node, "coach")
+        assert cut.state == "interrupted"
+        assert cut.spoken
+        assert LONG.startswith(cut.text.rstrip())
+        assert 0 < len(cut.text) < len(LONG) / 2
+        await message(node, "coach", 2)
+        told = [turn.text for turn in model.asked[-1] if turn.role == "assistant"]
+        assert told == [cut.text]
+
+
 async def test_a_call_that_crashes_leaves_its_reply_as_text(
     mongo: ReplicaSet, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,36 +1,14 @@
 """Calls as they are configured: the peer connections of a node, closed at its end."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from ipaddress import IPv4Address
-from typing import Protocol
 
 from actors.runtime.outside import Report
 from transport.webrtc.ice_servers import IceServers
 from transport.webrtc.peers import Network, RtcPeers
 from transport.webrtc.seams.host_addresses import loopback_only
-
-
-class Secret(Protocol):
-    def get_secret_value(self) -> str: ...
-
-
-class Wanted(Protocol):
-    """What the settings say of calls, under the settings' names."""
-
-    calls_per_node: int
-    calls_address: IPv4Address | None
-    calls_stun: Sequence[str]
-    calls_turn: Sequence[str]
-    calls_turn_seconds: float
-
-    @property
-    def calls_turn_secret(self) -> Secret | None: ...
-
-    @property
-    def calls_stay_here(self) -> bool:
-        """Whether only programs of this machine call."""
+from transport.webrtc.wanted import Wanted
 
 
 @asynccontextmanager
