@@ -8,25 +8,25 @@ from typing import Any, Final
 
 import structlog
 
-from actors.domain.refusals import NotFound
+from actors.domain.refusals import CallNotFound
 from actors.media import FRAME, HEARD_RATE
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Envelope, Overloaded, Refused
 from actors.runtime.ids import derived
 from actors.runtime.mailbox import Mailbox
 from actors.voice import moves, requests
-from actors.voice.endpointing import Endpointing, Found, Paused
+from actors.voice.endpointing import Endpointing, Found, Paused, Segment, Started
 from actors.voice.levels import Levels
 from actors.voice.line import Answered, Line, Moved, settle
 from actors.voice.listening import Ears, Probability
 from actors.voice.messages import Around, Candidate, Ended, FromSession, HangUp, Host, Offered
 from actors.voice.turn import Turns
-from actors.voice.words import patience
+from actors.voice.words import SPELLS, patience
 
 WAITING: Final = 2_000
 """Messages that wait for the call at most: one more, and it ends with `overloaded`."""
-TRANSCRIBING: Final = 4
-"""Requests to the transcriber at once."""
+TRANSCRIBING: Final = 8
+"""Segments whose words are asked for at once, at most."""
 JUDGED: Final = 8 * HEARD_RATE
 """Samples the judge is given at most."""
 
@@ -51,9 +51,11 @@ class Call:
         self._turns = Turns(around.timings, language)
         self._owed: deque[moves.Say | moves.Finish] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._numbers = self._transcribing = 0
+        self._patience = 0.0
         self._speaking: set[str] = set()
+        self._transcribing: set[str] = set()
         self._reason: str | None = None
+        self._full = False
         self._on: dict[type, Callable[[Any], None]] = {
             Offered: lambda offer: self._line.offered(offer, around.timings.connect),
             Candidate: self._line.candidate,
@@ -86,9 +88,9 @@ class Call:
         """Never waits. Once the call has ended, an offer or candidate is refused and anything else is past."""
         try:
             self._mailbox.put(Envelope(message))
-        except Overloaded:
-            self._reason = self._reason or Overloaded.code
-            settle(getattr(message, "reply", None), Overloaded())
+        except Overloaded as full:
+            self._full = True
+            settle(getattr(message, "reply", None), full)
         except Refused as ended:
             settle(getattr(message, "reply", None), ended)
 
@@ -97,6 +99,9 @@ class Call:
         try:
             self._take(moves.Due())
             while self._reason is None:
+                if self._full:
+                    self._take(moves.HungUp(Overloaded.code))
+                    break
                 envelope = self._mailbox.take()
                 if envelope is None:
                     await self._mailbox.more()
@@ -105,6 +110,7 @@ class Call:
         except Exception:
             log.exception("call.failed")
             self._reason = "failed"
+            self._show(moves.Show("ended", self._reason))
         finally:
             await self._close()
         return Ended(self._reason or "failed", self._endpointing.mean)
@@ -158,23 +164,35 @@ class Call:
             self._found(found)
 
     def _found(self, found: Found) -> None:
-        if isinstance(found, Paused) and self._around.judge is not None:
-            segment = found.segment
-            pcm = self._ears.microphone.between(max(segment.start, segment.end - JUDGED), segment.end)
-            self._children.spawn(self._name("judge"), requests.judge(self._around.judge, pcm, segment))
+        match found:
+            case Started():
+                self._patience = 0.0
+            case Paused(segment=segment):
+                self._endpointing.hint(segment, self._patience)
+                self._judge(segment)
         self._take(moves.Perceived(self._line.epoch, found))
+
+    def _judge(self, segment: Segment) -> None:
+        """Of this pause; what is still asked about an earlier one is of no use."""
+        if self._around.judge is not None:
+            pcm = self._ears.microphone.between(max(segment.start, segment.end - JUDGED), segment.end)
+            self._children.cancel("judge")
+            self._children.spawn("judge", requests.judge(self._around.judge, pcm, segment))
 
     def _judged(self, judged: requests.Judged) -> None:
         if judged.finished is not None:
             self._endpointing.judge(judged.segment, judged.finished)
 
     def _transcribed(self, transcribed: moves.Transcribed) -> None:
-        if not transcribed.interim:
-            self._endpointing.hint(transcribed.segment, patience(transcribed.text))
+        """What ends in digits or a thought is waited for; of words so far, the last may not have been heard yet."""
+        wait = patience(transcribed.text)
+        if transcribed.interim:
+            self._patience = min(wait, SPELLS)
+        else:
+            self._endpointing.hint(transcribed.segment, wait)
         self._take(transcribed)
 
     def _child_ended(self, ended: ChildEnded) -> None:
-        self._transcribing -= ended.name.startswith("transcribe/")
         if ended.name == "candidate":
             self._line.add_candidates()
         if ended.error is not None:
@@ -185,13 +203,16 @@ class Call:
     # what is done
 
     def _transcribe(self, asked: moves.Transcribe) -> moves.Event | None:
+        """A segment that has grown is asked for anew: its words so far are of no use."""
         microphone = self._ears.microphone
         pcm = microphone.between(asked.segment.start, asked.segment.end or microphone.end)
-        if self._transcribing >= TRANSCRIBING:
+        name = f"transcribe/{'interim' if asked.interim else asked.segment.number}"
+        self._children.cancel(name)
+        self._transcribing = {known for known in self._transcribing if known in self._children}
+        if len(self._transcribing) >= TRANSCRIBING:
             return moves.NotTranscribed(asked.turn, asked.segment, "speech.limited", asked.interim)
-        self._transcribing += 1
-        work = requests.transcribe(self._around.transcriber, pcm, asked, self._language)
-        self._children.spawn(self._name("transcribe"), work)
+        self._transcribing.add(name)
+        self._children.spawn(name, requests.transcribe(self._around.transcriber, pcm, asked, self._language))
         return None
 
     def _measure(self, asked: moves.Measure) -> moves.Measured:
@@ -254,10 +275,6 @@ class Call:
     def _turn_id(self, turn: int) -> str:
         return derived(self.call_id, str(turn))
 
-    def _name(self, kind: str) -> str:
-        self._numbers += 1
-        return f"{kind}/{self._numbers}"
-
     def _arm(self, due: float) -> None:
         if self._timer is not None:
             if self._timer.when() == due:
@@ -276,8 +293,8 @@ class Call:
         self._reason = self._reason or "failed"
         if self._timer is not None:
             self._timer.cancel()
-        for envelope in self._mailbox.close(NotFound()):
-            settle(getattr(envelope.message, "reply", None), NotFound())
+        for envelope in self._mailbox.close(CallNotFound()):
+            settle(getattr(envelope.message, "reply", None), CallNotFound())
         ending = self._around.timings.ending
         await self._children.end(0)
         try:

@@ -203,7 +203,7 @@ class Endpointing:
             self._end(turn, sample)
             self._deaf, self._quiet = True, 0.0
             return [Ended(at, segment, at, turn.voiced, forced=True)]
-        if sample - turn.start < CUT_AT * HEARD_RATE:
+        if sample + WINDOW - turn.start <= CUT_AT * HEARD_RATE:
             return []
         turn.start = sample
         self._number += 1

@@ -100,6 +100,7 @@ class ScriptedPeer:
         self._frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         self.candidates: list[str | None] = []
         self.closed = False
+        self.closes_in = 0.0
 
     def connect(self) -> None:
         self._voice.connected = True
@@ -130,6 +131,7 @@ class ScriptedPeer:
         self.asked += 1
 
     async def close(self) -> None:
+        await asyncio.sleep(self.closes_in)
         if not self.closed:
             self.closed = True
             self._frames.put_nowait(None)
@@ -139,6 +141,8 @@ class ScriptedPeer:
 class ScriptedPeers:
     def __init__(self) -> None:
         self.made: list[ScriptedPeer] = []
+        self.refuses: list[Exception] = []
+        self.takes = 0.02
         self.voices: list[ScriptedVoice] = []
 
     def voice(self) -> ScriptedVoice:
@@ -146,7 +150,9 @@ class ScriptedPeers:
         return self.voices[-1]
 
     async def answer(self, sdp: str, voice: Any, on_state: Callable[[PeerState], None]) -> Peer:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self.takes)
+        if self.refuses:
+            raise self.refuses.pop(0)
         self.made.append(ScriptedPeer(voice, on_state))
         return self.made[-1]
 
@@ -154,16 +160,39 @@ class ScriptedPeers:
         return []
 
 
-class LoudnessStream:
+class ScriptedDetector:
+    """Loud is speech."""
+
+    breaks = False
+    takes = 0.0
+
+    def stream(self) -> "ScriptedDetector":
+        return self
+
     async def probability(self, window: bytes) -> float:
+        if self.breaks:
+            raise ZeroDivisionError
+        await asyncio.sleep(self.takes)
         return float(max(memoryview(window).cast("h")) > 1_000)
 
     def close(self) -> None: ...
 
 
-class ScriptedDetector:
-    def stream(self) -> LoudnessStream:
-        return LoudnessStream()
+class ScriptedJudge:
+    """Says how likely it is that a turn is over; a number above 1 is how long it takes, an exception is raised."""
+
+    def __init__(self) -> None:
+        self.says: Any = 1.0
+        self.heard: list[int] = []
+
+    async def finished(self, pcm: bytes) -> float:
+        self.heard.append(len(pcm))
+        await asyncio.sleep(0.05)
+        if isinstance(self.says, Exception):
+            raise self.says
+        if self.says > 1:
+            await asyncio.sleep(self.says)
+        return float(self.says)
 
 
 @dataclass
@@ -267,7 +296,8 @@ class Stage:
         self.peers = ScriptedPeers()
         self.transcriber = transcriber
         self.speaker = speaker or ScriptedSpeaker()
-        around = Around(self.peers, ScriptedDetector(), None, transcriber, self.speaker, timings or Timings())
+        self.detector, self.judge = ScriptedDetector(), ScriptedJudge()
+        around = Around(self.peers, self.detector, self.judge, transcriber, self.speaker, timings or Timings())
         self.call = host.call = Call("call-1", host, around, language="en")
 
     @property
