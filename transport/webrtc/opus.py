@@ -54,7 +54,7 @@ class OpusError(ValueError):
 
 @cache
 def library() -> ctypes.CDLL:
-    """The system's, else the one that PyAV's wheel carries. Raises OpusMissingError."""
+    """The system's, else the one that PyAV's wheel or opuslib-next-bundled carries. Raises OpusMissingError."""
     for place in _places():
         try:
             return _typed(ctypes.CDLL(place))
@@ -155,12 +155,10 @@ def _check(answer: int) -> int:
 
 def _places() -> list[str]:
     found = [place for place in [find_library("opus")] if place]
-    spec = find_spec("av")
-    if spec is not None and spec.origin is not None:
-        wheel = Path(spec.origin).parent
-        found += [
-            str(file) for folder in ("av.libs", "av/.dylibs") for file in (wheel.parent / folder).glob("libopus*")
-        ]
+    for package, folder in (("av", "../av.libs"), ("av", ".dylibs"), ("opuslib_next", "_native")):
+        spec = find_spec(package)
+        if spec is not None and spec.origin is not None:
+            found += [str(file) for file in (Path(spec.origin).parent / folder).glob("libopus*")]
     return found
 
 

@@ -19,6 +19,7 @@ from transport.webrtc.ice_servers import IceServers
 from transport.webrtc.inbound import InboundAudio
 from transport.webrtc.offers import Offer, answer_of, read_offer
 from transport.webrtc.seams.certificate import Certificate
+from transport.webrtc.seams.sources import bound
 from transport.webrtc.seams.strangers import keep_out
 from transport.webrtc.tracks import VoiceTrack
 from transport.webrtc.voice import CoachVoice
@@ -165,8 +166,10 @@ class RtcPeer:
         return max(self._heartbeat.alive_at, self._inbound.alive_at, self._connected_at or 0.0)
 
     def _moved(self) -> None:
-        state = "closed" if self._pc is None else self._pc.connectionState
-        if state == "connected" and self._connected_at is None and self._closing is None:
+        pc = self._pc
+        state = "closed" if pc is None else pc.connectionState
+        if pc is not None and state == "connected" and self._connected_at is None and self._closing is None:
+            bound(pc)
             self._connected_at = self._now()
             self._on_state("connected")
         elif state in {"failed", "closed"}:

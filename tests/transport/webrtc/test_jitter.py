@@ -139,7 +139,7 @@ def traces(draw: st.DrawFn) -> list[Arrival]:
     return sorted(arrivals)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(trace=traces(), start=st.sampled_from([0, 2**16 - 30, 4_473_924]))
 def test_whatever_the_network_does(trace: list[Arrival], start: int) -> None:
     """Sequence numbers wrap at the second start, timestamps (2³² ÷ 960 = 4,473,924) at the third."""
@@ -164,7 +164,7 @@ def _assert_nothing_in_time_is_missing(trace: Sequence[Arrival], heard: set[int]
             assert number in heard, (number, trace)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.floats(0, 0.03))))
 def test_garbage_is_bounded_and_the_stream_after_it_is_heard(
     garbage: list[tuple[int, int, int, float]],

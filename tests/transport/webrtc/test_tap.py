@@ -32,7 +32,7 @@ def test_the_seam_is_what_the_tap_takes_it_for() -> None:
     """When this fails, a new aiortc has other insides: calls are heard through its own buffer until the tap follows."""
     stock = receiver()
     assert type(getattr(stock, tap._BUFFER)) is JitterBuffer
-    assert all(getattr(stock, name) == {} for name in (tap._CODECS, *tap._PER_SOURCE))
+    assert getattr(stock, tap._CODECS) == {}
     assert list(inspect.signature(JitterBuffer.add).parameters) == ["self", "packet"]
     received = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
     assert "pli_flag, encoded_frame = self.__jitter_buffer.add(packet)" in received
@@ -49,15 +49,6 @@ async def test_packets_reach_it_and_nothing_reaches_aiortc_s_decoder() -> None:
     await tapped._handle_rtp_packet(RtpPacket(33, 0, 9, 2880, 5, b"unknown"), 0)
     assert taken == [Packet(5, 7, 960, b"sound"), Packet(5, 8, 1920, b"")]
     assert getattr(tapped, TO_DECODE).empty()
-
-
-async def test_a_source_per_packet_leaves_nothing_behind() -> None:
-    tapped = receiver()
-    setattr(tapped, tap._CODECS, CODECS)
-    tap.install(tapped, lambda _: None)
-    for ssrc in range(1000):
-        await tapped._handle_rtp_packet(RtpPacket(96, 1, 7, 960, ssrc, b"sound"), 0)
-    assert [len(getattr(tapped, name)) for name in tap._PER_SOURCE] == [tap.SOURCES, tap.SOURCES]
 
 
 def test_a_receiver_with_other_insides_is_left_as_it_is() -> None:

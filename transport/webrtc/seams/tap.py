@@ -13,12 +13,8 @@ from aiortc.rtp import RtpPacket
 from transport.webrtc.jitter import Packet
 from transport.webrtc.seams.unfit import unfit
 
-SOURCES: Final = 16
-"""Streams aiortc keeps figures about; a receiver report has room for 31."""
-
 _BUFFER: Final = "_RTCRtpReceiver__jitter_buffer"
 _CODECS: Final = "_RTCRtpReceiver__codecs"
-_PER_SOURCE: Final = ("_RTCRtpReceiver__remote_streams", "_RTCRtpReceiver__active_ssrc")
 
 
 class Tap:
@@ -27,27 +23,19 @@ class Tap:
     def __init__(self, receiver: RTCRtpReceiver, take: Callable[[Packet], None]) -> None:
         self._take = take
         self._codecs: dict[int, Any] = getattr(receiver, _CODECS)
-        self._per_source: list[dict[int, Any]] = [getattr(receiver, name) for name in _PER_SOURCE]
 
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """Whatever is not Opus keeps its place in the sequence, without sound."""
-        self._forget_sources()
         codec = self._codecs.get(packet.payload_type)
         payload = packet.payload if codec is not None and codec.name.lower() == "opus" else b""
         self._take(Packet(packet.ssrc, packet.sequence_number, packet.timestamp, payload))
         return False, None
 
-    def _forget_sources(self) -> None:
-        """Each packet may name another source, and aiortc forgets none."""
-        for known in self._per_source:
-            if len(known) > SOURCES:
-                del known[next(iter(known))]
-
 
 def install(receiver: RTCRtpReceiver, take: Callable[[Packet], None]) -> bool:
     """From now on each packet goes to `take`, which must not wait. False: it does not fit, and aiortc stays as it is."""
-    fits = isinstance(getattr(receiver, _BUFFER, None), JitterBuffer) and all(
-        isinstance(getattr(receiver, name, None), dict) for name in (_CODECS, *_PER_SOURCE)
+    fits = isinstance(getattr(receiver, _BUFFER, None), JitterBuffer) and isinstance(
+        getattr(receiver, _CODECS, None), dict
     )
     if fits:
         setattr(receiver, _BUFFER, Tap(receiver, take))
