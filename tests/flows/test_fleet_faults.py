@@ -1,8 +1,11 @@
 """Nodes die or freeze, Redis restarts, forgets, or drops its subscribers: what was acknowledged is there once, on every device."""
 
 import asyncio
+import os
 import shutil
 import time
+import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from tests.flows.fleet import TTL, device, fleet, placed, whole
 from tests.flows.node import Node
 from tests.scripted_model import echo, scripted_model
 
+GONE = float(os.environ.get("REDIS_GONE_SECONDS", "6"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # nodes start, and leases run out
 
 
@@ -80,6 +84,35 @@ async def test_redis_may_fail(mongo: ReplicaSet, start_valkey: StartValkey, tmp_
             for number in range(3):
                 await running.says(running.tablet, f"{hurt.__name__}, tablet {number}")
                 await running.says(running.phone, f"{hurt.__name__}, phone {number}")
+        await _is_well(running)
+
+
+async def test_redis_may_be_gone_for_long(
+    mongo: ReplicaSet, start_valkey: StartValkey, tmp_path: Path, database: str
+) -> None:
+    """Whose session and device share a node notice nothing; others are refused until it is back, and lose nothing."""
+    async with company(mongo, await start_valkey(), tmp_path, database) as running:
+        await running.says(running.tablet, "before")
+        running.valkey.kill()
+        ends, waits, refusals = time.monotonic() + GONE, list[float](), list[str]()
+        while time.monotonic() < ends:
+            began = time.monotonic()
+            ack = await running.phone.command("chat.send", text := {"cid": str(uuid.uuid4()), "text": f"near {began}"})
+            waits.append(time.monotonic() - began)
+            assert ack["ok"], ack
+            running.phone.acks[text["cid"]] = ack
+            await running.phone.replied(ack["reply_id"], within=5)
+            far = await running.tablet.command("chat.send", {"cid": str(uuid.uuid4()), "text": f"far {began}"})
+            if time.monotonic() > ends - GONE + TTL:  # what was on its way as Redis went is asked again
+                assert far["error"]["code"] in {"unavailable", "timeout"}
+                refusals.append(far["error"]["code"])
+                assert far["error"]["code"] == "timeout" or far["error"]["retry_after_ms"] > 0
+        await running.valkey.start_again()
+        print(f"Redis gone for {GONE:g} s: {len(waits)} near, slowest {max(waits):.2f} s; far: {Counter(refusals)}")
+        assert max(waits) < 2
+        assert refusals
+        await running.says(running.tablet, "it is back")
+        await running.says(running.phone, "so it is")
         await _is_well(running)
 
 
