@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -215,7 +215,7 @@ def _stages(storage: Storage, inside: Inside, doors_open: Open) -> Sequence[Stag
 
 
 def _surroundings(
-    settings: Settings, storage: Storage, outbox: LocalOutbox, models: Models, calls: Around | None
+    settings: Settings, storage: Storage, outbox: LocalOutbox, models: Models, calls: Callable[[], Around] | None
 ) -> Surroundings:
     coach, summary = ((CONFIG / "prompts" / name).read_text() for name in ("coach.md", "summary.md"))
     return Surroundings(

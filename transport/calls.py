@@ -13,27 +13,28 @@ from transport.webrtc.wanted import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """`around` is None where nobody hears or nobody speaks: no calls are made then.
+    """`around` is what a call that begins now has around it; None where nobody hears or nobody speaks.
 
     `live` is how many peer connections are open, `counts` what was dropped or came late in them, by kind.
     """
 
-    around: Around | None = None
+    around: Callable[[], Around] | None = None
+    ice_servers: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
     live: Callable[[], int] = lambda: 0
     counts: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def ice_servers(self) -> Callable[[str], Sequence[Mapping[str, Any]]] | None:
-        return None if self.around is None else self.around.peers.ice_servers
 
 
 @asynccontextmanager
 async def opened(wanted: Wanted, speech: Speech, report: Report) -> AsyncIterator[Calls]:
-    if speech.transcriber is None or speech.speaker is None:
+    transcriber, speaker = speech.transcriber, speech.speaker
+    if transcriber is None or speaker is None:
         yield Calls()
         return
     from transport.webrtc.opened import opened as peers_opened  # noqa: PLC0415 - half a second that only calls cost
 
     async with peers_opened(wanted, report) as peers:
-        around = Around(peers, None, None, speech.transcriber, speech.speaker)
-        yield Calls(around, peers.__len__, peers.counts)
+
+        def around() -> Around:
+            return Around(peers, speech.detector, speech.judge, transcriber, speaker)
+
+        yield Calls(around, peers.ice_servers, peers.__len__, peers.counts)

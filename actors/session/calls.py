@@ -213,6 +213,6 @@ class Calls:
             raise NoCalls
         self._call_id = uuid7(host.outside.timers.now())
         language = profile.preferences.language
-        self._call = Call(self._call_id, Line(host), around, language=language, pauses=host.state.pauses)
+        self._call = Call(self._call_id, Line(host), around(), language=language, pauses=host.state.pauses)
         host.children.spawn(PREFIX + self._call_id, self._call.run())
         return self._call

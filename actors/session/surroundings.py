@@ -43,8 +43,8 @@ class Surroundings:
     """Why the usual model can't be asked yet, as a code; None when it can."""
     summaries: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """So many summaries are made at once in a node."""
-    calls: Calls | None = None
-    """None where nobody hears and speaks: an offer is refused."""
+    calls: Callable[[], Calls] | None = None
+    """What a call that begins now has around it. None where nobody hears and speaks: an offer is refused."""
     offer_limit: rate_limit.Limit = rate_limit.OFFERS
     jobs: Jobs | None = None
     """None where there is nobody to do them: what needs one is refused."""

@@ -145,7 +145,7 @@ async def inside(
                 quiet_seconds=0.05,
                 model_missing=model_missing,
                 jobs=jobs,
-                calls=calls,
+                calls=None if calls is None else lambda: calls,
                 jobs_again=0.1,
             )
             system = System(
