@@ -92,7 +92,7 @@ async def run(entry: Entry, memory: Memory, url: str, wanted: Wanted, spoken: Sp
         async with line(wanted.weather, config["ice_servers"], near=near, report=_report) as on_line:
             turns = await call(account, on_line, wanted, spoken, screen)
             tell(turns, on_line, wanted, screen)
-    return len(turns) == len(spoken) and all(turn.answered for turn in turns)
+    return len(turns) == len(spoken) and all(turn.settled for turn in turns)
 
 
 async def call(account: Account, on_line: Line, wanted: Wanted, spoken: Spoken, screen: Console) -> list[Turn]:

@@ -18,7 +18,7 @@ from scripts.terminal.talk import Talk
 CONNECTED_WITHIN: Final = 10.0
 QUIET: Final = 0.6
 """Seconds without a loud packet after which the coach has finished, when the server says that it listens."""
-SILENT: Final = 2.5
+SILENT: Final = 1.8
 """The same, when the server says nothing."""
 TOLD_WITHIN: Final = 1.0
 """Seconds in which the server tells a turn's stages once it is over."""
@@ -69,37 +69,50 @@ class Conversation:
             spoken.append((turn := Turn(name), utterance))
             self._line.mouth.speak(utterance)
             await self._either(utterance.ended.wait())
-            last = len(spoken) == len(files)
-            answered = await self._answered(turn, utterance, whole=last or self._plan.interrupt is None)
-            if len(spoken) > 1 and self._plan.interrupt is not None:
-                turn.silenced = self._silenced(utterance)
-            if not answered:
+            interrupts = self._plan.interrupt is not None
+            settled = await self._answered(turn, utterance, interrupts=interrupts and len(spoken) > 1)
+            if not settled:
                 break
+            await self._either(self._interruptible() if interrupts and len(spoken) < len(files) else self._finished())
         await self._tell_stages(spoken)
         return [turn for turn, _ in spoken]
 
     async def hang_up(self) -> None:
         await self._talk.order("call.end", {"call_id": self._call_id})
 
-    async def _answered(self, turn: Turn, utterance: Utterance, *, whole: bool) -> bool:
-        """Waits for the first sound of the answer, then for all of it, or until it shall be interrupted."""
+    async def _answered(self, turn: Turn, utterance: Utterance, *, interrupts: bool) -> bool:
+        """Waits for the first sound of the answer; what interrupts has done enough when the coach listens."""
+        waiting = self._line.ear.voice_after(utterance.voice_ended)
         try:
             async with asyncio.timeout(self._plan.patience):
-                came = await self._either(self._line.ear.voice_after(utterance.voice_ended))
+                came = await self._either(self._or_silence(waiting, utterance) if interrupts else waiting)
         except TimeoutError:
             return False
-        turn.voice_to_voice = came - utterance.voice_ended
-        if whole:
-            async with asyncio.timeout(LONGEST):
-                await self._either(self._finished())
-        else:
-            await asyncio.sleep(self._plan.interrupt or 0)
-        return True
+        turn.silenced = self._silenced(utterance) if interrupts else None
+        turn.voice_to_voice = None if came is None else came - utterance.voice_ended
+        return turn.settled
+
+    async def _or_silence(self, answer: Coroutine[Any, Any, float], utterance: Utterance) -> float | None:
+        """When the answer begins; None when the coach has only listened since."""
+        coming = asyncio.ensure_future(answer)
+        try:
+            while not coming.done():
+                await asyncio.wait([coming], timeout=LOOK)
+                quiet = time.monotonic() - max(self._line.ear.last, utterance.voice_ended)
+                if self._signals.state == "listening" and quiet > SILENT:
+                    break
+            return coming.result() if coming.done() else None
+        finally:
+            coming.cancel()
+
+    async def _interruptible(self) -> None:
+        await asyncio.sleep(self._plan.interrupt or 0)
 
     async def _finished(self) -> None:
         """The coach listens again and has been quiet for a while. Nothing announces the end of a silence."""
-        while time.monotonic() - self._line.ear.last < self._pause:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(LOOK)
+        async with asyncio.timeout(LONGEST):
+            while time.monotonic() - self._line.ear.last < self._pause:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(LOOK)
 
     @property
     def _pause(self) -> float:
@@ -127,8 +140,9 @@ class Conversation:
 
     async def _tell_stages(self, turns: Sequence[tuple[Turn, Utterance]]) -> None:
         """Each turn has what the server told last between the end of its words and the end of the next one's."""
+        answered = sum(turn.voice_to_voice is not None for turn, _ in turns)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._signals.until(lambda: len(self._signals.turns) >= len(turns)), TOLD_WITHIN)
+            await asyncio.wait_for(self._signals.until(lambda: len(self._signals.turns) >= answered), TOLD_WITHIN)
         ends = [utterance.voice_ended for _, utterance in turns] + [float("inf")]
         for (turn, _), (begin, end) in zip(turns, pairwise(ends), strict=True):
             told = [stages for at, stages in self._signals.turns if begin <= at < end]

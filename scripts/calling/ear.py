@@ -70,10 +70,14 @@ class Ear:
 
     async def voice_after(self, at: float) -> float:
         """When the first stretch began that began after then: waits for it."""
-        while not self.stretches or self.stretches[-1].began <= at:
+        while (began := self.began_after(at)) is None:
             self._news.clear()
             await self._news.wait()
-        return next(stretch.began for stretch in self.stretches if stretch.began > at)
+        return began
+
+    def began_after(self, at: float) -> float | None:
+        """The same; None if there was none yet."""
+        return next((stretch.began for stretch in self.stretches if stretch.began > at), None)
 
     def stretch_at(self, at: float) -> Stretch | None:
         """The one that was going on then."""

@@ -7,6 +7,9 @@ from typing import Any
 
 from scripts.terminal.speech import printable
 
+HUNG_UP = "user"
+"""The reason of an end that was asked for."""
+
 Show = Callable[[str], None]
 
 
@@ -53,5 +56,5 @@ class Signals:
 
     def _enter(self, told: dict[str, Any]) -> None:
         self.state, self.reason = told["state"], told.get("reason")
-        if self.reason:
+        if self.reason and self.reason != HUNG_UP:
             self._show(f"      ({self.state}: {self.reason})")

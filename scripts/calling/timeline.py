@@ -21,8 +21,9 @@ class Turn:
     """Milliseconds, as the server told them."""
 
     @property
-    def answered(self) -> bool:
-        return self.voice_to_voice is not None
+    def settled(self) -> bool:
+        """It was answered, or it only had to silence the coach, and did."""
+        return self.voice_to_voice is not None or self.silenced is not None
 
     @property
     def told(self) -> float | None:
@@ -35,7 +36,7 @@ class Turn:
         said = [self._stages()] if self.stages else []
         if self.voice_to_voice is not None:
             said.append(f"{self.name}: answered {_ms(self.voice_to_voice)} after the last word, as measured here")
-        else:
+        elif self.silenced is None:
             said.append(f"{self.name}: no answer")
         if self.silenced is not None:
             said.append(f"{self.name}: the coach fell silent {_ms(self.silenced)} after the interruption began")

@@ -86,8 +86,10 @@ def vanish(on_line: Line) -> None:
 
 
 @asynccontextmanager
-async def place(directory: Path, mongo: ReplicaSet, valkey: Valkey) -> AsyncIterator[tuple[Node, ScriptedSpeech]]:
-    """A node with scripted providers behind it."""
+async def place(
+    directory: Path, mongo: ReplicaSet, valkey: Valkey, **more: str
+) -> AsyncIterator[tuple[Node, ScriptedSpeech]]:
+    """A node with scripted providers behind it, and `more` settings."""
     async with scripted_model(otherwise=asked()) as model, scripted_speech() as speech:
         settings = {
             "LIFEBUDDY_MONGO_DATABASE": f"calls_{uuid.uuid4().hex[:12]}",
@@ -98,7 +100,7 @@ async def place(directory: Path, mongo: ReplicaSet, valkey: Valkey) -> AsyncIter
             "LIFEBUDDY_SPEAKER_BASE_URL": speech.url,
             "LIFEBUDDY_SPEAKER_API_KEY": "scripted",
         }
-        async with node(directory, mongo.url, valkey.url, **settings) as server:
+        async with node(directory, mongo.url, valkey.url, **settings, **more) as server:
             yield server, speech
 
 
