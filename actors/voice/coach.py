@@ -1,83 +1,25 @@
 """The coach's side of a call: what was said to the session, the reply it owes, and that it is spoken or explained."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
-from actors.media import FRAME, Progress
+from actors.media import FRAME
 from actors.voice import moves
-from actors.voice.messages import Heard, ReplyEnded, ReplySaid, ReplyTool
+from actors.voice.messages import Heard, ReplyEnded
+from actors.voice.moment import Deadline, Moment
 from actors.voice.phrases import LATE, THINKING, WORKING, phrase
-from actors.voice.sentences import Sentence, Sentences
+from actors.voice.reply import Cut, FromReply, Reply, Said
+from actors.voice.sentences import Sentence
+from actors.voice.silence import Silence
 from actors.voice.speaking import Line, Speaking
 from actors.voice.timeline import Marks
 from actors.voice.timings import Timings
 
 TAIL: Final = int(1.0 / FRAME)
 """Frames before the end of a reply in which a nod is an answer."""
-EARLY: Final = 4
-"""Replies that speak before the session has said that they are ours."""
-UNCONFIRMED: Final = 1.0
-"""Seconds after the first frame of a reply was sent until nobody will confirm it any more."""
 POLL: Final = 0.04
 """Seconds between two looks at how far the voice has come, until it is known when its first frame was heard."""
-STUCK: Final = 5.0
-"""Seconds in which a voice that has something to send sends nothing: it will not."""
 TIMED_OUT: Final = "timeout"
-
-Deadline = tuple[float, Callable[[], None]]
-FromReply = ReplySaid | ReplyTool | ReplyEnded
-
-
-@dataclass(slots=True)
-class Moment:
-    """When it is, how far the voice is, and what is to be done."""
-
-    now: float = 0.0
-    progress: Progress = field(default_factory=lambda: Progress(0, 0, 0, confirmed=False))
-    todo: list[moves.Action] = field(default_factory=list)
-    problem: str | None = None
-    """The code of what went wrong, for the devices to show."""
-
-
-@dataclass(slots=True)
-class _Said:
-    """The session was told, and has not answered. What replies tell before it has is kept."""
-
-    turn: int
-    at: float
-    marks: Marks
-    cut: bool = False
-    early: dict[str, list[FromReply]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Reply:
-    """`sign_at` is when it last showed that it lives."""
-
-    id: str
-    turn: int
-    sign_at: float
-    marks: Marks
-    text: str = ""
-    ended: bool = False
-    tools: int = 0
-    first_frame: int | None = None
-    sentences: Sentences = field(default_factory=Sentences)
-
-
-@dataclass(slots=True)
-class _Cut:
-    """A reply that was cut, until it is known how much of it was heard and no tool works for it."""
-
-    reply: _Reply
-    generation: int
-    sent: int
-    told: int
-    until: float
-    tools_until: float
 
 
 class Coach:
@@ -90,12 +32,10 @@ class Coach:
         self._language = language
         self.turn = 0
         """The user's turn that is being answered."""
-        self._said: _Said | None = None
-        self._reply: _Reply | None = None
-        self._cut: _Cut | None = None
-        self._quiet_since = self._moved_at = 0.0
-        self._sent = self._fillers = 0
-        self._sounded = False
+        self._said: Said | None = None
+        self._reply: Reply | None = None
+        self._cut: Cut | None = None
+        self._silence = Silence(timings)
 
     # how things are
 
@@ -142,8 +82,8 @@ class Coach:
     def tell(self, turn: int, text: str, marks: Marks) -> None:
         """Give the session what the user said, and speak what it answers."""
         self.turn = turn
-        self._said = _Said(turn, self._moment.now, marks)
-        self._do(moves.Say(turn, text))
+        self._said = Said(turn, self._moment.now, marks)
+        self._moment.do(moves.Say(turn, text))
 
     def phrase(self, kind: str, turn: int | None = None, number: int = 0) -> None:
         """Say something of our own accord."""
@@ -152,14 +92,14 @@ class Coach:
 
     def wait(self) -> None:
         """The silence until now was not the coach's."""
-        self._quiet_since, self._fillers = self._moment.now, 0
+        self._silence.begin(self._moment.now)
 
     def resume(self, *, back: bool = False) -> None:
         """Go on with what has not been heard. `back`: the user has been away."""
         unsure = back and self._reply is not None
         frame = self.speaking.resume(self._moment.now, self._moment.progress, unsure=unsure)
-        self._moved_at = self._moment.now
-        self._do(moves.Resume(frame))
+        self._silence.resumed(self._moment.now)
+        self._moment.do(moves.Resume(frame))
 
     def cut(self) -> None:
         """Say nothing more of this; the session is told how much was heard as soon as that is known."""
@@ -170,7 +110,7 @@ class Coach:
             self._said.cut = True
         if self._reply is not None:
             until, tools_until = now + self._timings.settle, now + self._timings.tool_at_most
-            self._cut = _Cut(self._reply, generation, progress.sent, told, until, tools_until)
+            self._cut = Cut(self._reply, generation, progress.sent, told, until, tools_until)
             self._reply = None
 
     def end(self) -> None:
@@ -192,12 +132,12 @@ class Coach:
         if taken.reply_id in {reply.id for reply in (self._reply, cut) if reply is not None}:
             return
         if said is None or said.turn != taken.turn:
-            self._do(moves.Finish(taken.reply_id, None))
+            self._moment.do(moves.Finish(taken.reply_id, None))
             return
         self._said = None
-        reply = _Reply(taken.reply_id, taken.turn, now, said.marks)
+        reply = Reply(taken.reply_id, taken.turn, now, said.marks)
         if said.cut:
-            self._cut = _Cut(reply, 0, 0, 0, now, now + self._timings.tool_at_most)
+            self._cut = Cut(reply, 0, 0, 0, now, now + self._timings.tool_at_most)
         else:
             self._reply = reply
         for event in said.early.get(taken.reply_id, ()):
@@ -208,22 +148,18 @@ class Coach:
             return
         cut, self._said = self._said.cut, None
         if not cut:
-            self._show_why(failed.code)
-            self.phrase(failed.code)
+            self._explain(failed.code)
 
     def hear_of(self, event: FromReply) -> None:
         """The session's news of a reply: of the one in hand, of the one that was cut, or of one that may become ours."""
-        reply = self._reply
         if self._cut is not None and event.reply_id == self._cut.reply.id:
-            self._note(self._cut.reply, event)
-        elif reply is not None and event.reply_id == reply.id:
-            self._note(reply, event)
-            if isinstance(event, ReplySaid):
-                self._add(reply, reply.sentences.add(event.text))
-            elif isinstance(event, ReplyEnded):
-                self._ended(reply, event)
-        elif self._said is not None and (event.reply_id in self._said.early or len(self._said.early) < EARLY):
-            self._said.early.setdefault(event.reply_id, []).append(event)
+            self._cut.reply.note(event, self._moment.now)
+        elif self._reply is not None and event.reply_id == self._reply.id:
+            self._add(self._reply, self._reply.note(event, self._moment.now))
+            if isinstance(event, ReplyEnded):
+                self._ended(self._reply, event)
+        elif self._said is not None:
+            self._said.keep(event)
 
     def sounded(self, sounded: moves.Sounded) -> None:
         line = self.speaking.in_hand(sounded.generation, sounded.line)
@@ -231,7 +167,7 @@ class Coach:
             return
         if self.speaking.sounded(line, self._moment.now, self._moment.progress):
             self._begin(line)
-        self._do(moves.Play(sounded.generation, sounded.line, sounded.pcm, sounded.words))
+        self._moment.do(moves.Play(sounded.generation, sounded.line, sounded.pcm, sounded.words))
 
     def made(self, made: moves.Made | moves.NotMade) -> None:
         """The line's sound is whole; what could not be made is shown, and so is all that follows in this reply."""
@@ -239,7 +175,7 @@ class Coach:
         if line is None:
             return
         if self.speaking.has_sound(line):
-            self._do(moves.Play(made.generation, made.line, b"", last=True))
+            self._moment.do(moves.Play(made.generation, made.line, b"", last=True))
         if isinstance(made, moves.NotMade):
             self._mute(line, made.code)
 
@@ -250,14 +186,15 @@ class Coach:
         if self._said is not None:
             yield self._said.at + self._timings.said, self._not_said
         if self._cut is not None:
-            yield self._cut_by(self._cut), self._settle_cut
-        yield self.speaking.made_by, self._no_sound
+            yield self._cut.settled_by(self._moment.now, self._moment.progress), self._settle_cut
+        yield self.speaking.made_by, self._stop_making
         if not there:
             return
         if self.is_sounding:
-            yield self._moved_at + STUCK, self._stuck
+            yield self._silence.stuck_at, self._stuck
         elif (awaited or self._said or self._reply) and not self.speaking.busy:
-            yield self._filler_at(), self._fill
+            tool_since = self._reply.sign_at if self._reply is not None and self._reply.tools else None
+            yield self._silence.filler_at(tool_since), self._fill
         if self._reply is not None and not self._reply.ended:
             patience = self._timings.tool_at_most if self._reply.tools else self._timings.reply
             yield self._reply.sign_at + patience, self._late
@@ -267,89 +204,57 @@ class Coach:
         moment, speaking = self._moment, self.speaking
         while (line := speaking.next(moment.now, moment.progress)) is not None:
             if speaking.makes(line):
-                self._do(moves.Speak(speaking.generation, line.number, line.spoken))
+                self._moment.do(moves.Speak(speaking.generation, line.number, line.spoken))
             elif line.spoken:
                 self._begin(line)
-        sounds = self.is_sounding
-        if self._reply is not None:
-            self._follow(self._reply)
-            if self._reply.ended and there and not speaking.busy and not sounds:
+        sounds, reply = self.is_sounding, self._reply
+        if reply is not None:
+            if reply.follow(moment.now, moment.progress):
+                self._tell_timeline(reply)
+            if reply.ended and there and not speaking.busy and not sounds:
                 self._finish(None)
-        if sounds or self._sounded:
-            self._quiet_since = moment.now
-        self._sounded = sounds
-        if moment.progress.sent != self._sent or not there or not sounds:
-            self._sent, self._moved_at = moment.progress.sent, moment.now
+        self._silence.listen(moment.now, moment.progress, sounds=sounds, there=there)
 
     # within
 
-    def _do(self, *actions: moves.Action) -> None:
-        self._moment.todo.extend(actions)
-
     def _fall_silent(self) -> int:
         """Answers the generation that was cut."""
-        sent = self._moment.progress.sent
         generation = self.speaking.cut(self._moment.progress)
-        self._moment.progress = msgspec.structs.replace(self._moment.progress, queued=sent)
-        self._do(moves.Cut(), moves.Hush(generation))
+        self._moment.cut()
+        self._moment.do(moves.Hush(generation))
         return generation
 
-    def _show_why(self, code: str) -> None:
+    def _explain(self, code: str) -> None:
+        """What went wrong is shown, and said."""
         self._moment.problem = code
+        self.phrase(code)
 
-    def _note(self, reply: _Reply, event: FromReply) -> None:
-        reply.sign_at = self._moment.now
-        match event:
-            case ReplySaid():
-                reply.text += event.text
-                reply.marks.mark("first_token", self._moment.now)
-            case ReplyTool():
-                reply.tools = max(0, reply.tools + (1 if event.began else -1))
-            case ReplyEnded():
-                reply.ended, reply.tools = True, 0
-
-    def _add(self, reply: _Reply, sentences: list[Sentence]) -> None:
+    def _add(self, reply: Reply, sentences: list[Sentence]) -> None:
         for sentence in sentences:
             reply.marks.mark("first_sentence", self._moment.now)
             self.speaking.say(sentence.text, reply.text[sentence.start : sentence.end], sentence.start)
 
-    def _ended(self, reply: _Reply, ended: ReplyEnded) -> None:
+    def _ended(self, reply: Reply, ended: ReplyEnded) -> None:
         """A reply that somebody stopped is not spoken on; one without a word is explained."""
         if ended.state == "interrupted":
             self.cut()
-            return
-        self._add(reply, reply.sentences.close())
-        if not reply.text.strip():
-            self._show_why(ended.problem or "model.empty")
-            self.phrase(ended.problem or "model.empty")
+        elif not reply.text.strip():
+            self._explain(ended.problem or "model.empty")
 
     def _begin(self, line: Line) -> None:
         """The line is heard, or shown, from now on."""
         reply = self._reply
         if reply is not None and line.written:
-            reply.marks.mark("first_audio", self._moment.now)
-            if reply.first_frame is None:
-                reply.first_frame = self._moment.progress.queued
-            self._do(moves.Caption(reply.turn, "coach", reply.text[: line.stop].rstrip(), final=False))
+            text = reply.begin(line, self._moment.now, self._moment.progress)
+            self._moment.do(moves.Caption(reply.turn, "coach", text, final=False))
         elif line.spoken:
-            self._do(moves.Caption(self.turn, "coach", line.spoken, final=reply is None))
+            self._moment.do(moves.Caption(self.turn, "coach", line.spoken, final=reply is None))
 
-    def _follow(self, reply: _Reply) -> None:
-        """Mark when the first frame of the reply was sent, and when the listener has confirmed it."""
-        frame, progress, now, marks = reply.first_frame, self._moment.progress, self._moment.now, reply.marks
-        if frame is None or marks.closed or progress.sent <= frame:
-            return
-        marks.mark("first_packet", now)
-        if progress.confirmed and progress.heard > frame:
-            marks.mark("confirmed", now)
-        if marks.has("confirmed") or now > marks.last + UNCONFIRMED:
-            self._close(reply)
-
-    def _close(self, reply: _Reply) -> None:
-        """The turn's timeline as far as it has come."""
+    def _tell_timeline(self, reply: Reply) -> None:
+        """As far as it has come."""
         if not reply.marks.closed:
             reply.marks.closed = True
-            self._do(moves.Timeline(reply.turn, reply.marks.stages()))
+            self._moment.do(moves.Timeline(reply.turn, reply.marks.stages()))
 
     def _finish(self, heard: Heard | None) -> None:
         reply, self._reply = self._reply, None
@@ -357,16 +262,10 @@ class Coach:
             self.speaking.end()
             self._tell_finished(reply, heard)
 
-    def _tell_finished(self, reply: _Reply, heard: Heard | None) -> None:
+    def _tell_finished(self, reply: Reply, heard: Heard | None) -> None:
         text = reply.text.rstrip() if heard is None else heard.text
-        self._do(moves.Finish(reply.id, heard), moves.Caption(reply.turn, "coach", text, final=True))
-        self._close(reply)
-
-    def _cut_by(self, cut: _Cut) -> float:
-        """When a cut is settled at the latest: at once when the listener has told of all that was sent to them."""
-        known = self._moment.progress.confirmed and self._moment.progress.heard >= cut.sent
-        heard_by = self._moment.now if known else cut.until
-        return max(heard_by, cut.tools_until) if cut.reply.tools else heard_by
+        self._moment.do(moves.Finish(reply.id, heard), moves.Caption(reply.turn, "coach", text, final=True))
+        self._tell_timeline(reply)
 
     def _settle_cut(self) -> None:
         cut, self._cut = self._cut, None
@@ -376,7 +275,7 @@ class Coach:
             self._tell_finished(cut.reply, Heard(cut.reply.text[:heard].rstrip(), not progress.confirmed))
 
     def _mute(self, line: Line, code: str) -> None:
-        self._show_why(code)
+        self._moment.problem = code
         if line.written:
             self.speaking.mute(line, code)
         if not self.speaking.has_sound(line):
@@ -385,39 +284,28 @@ class Coach:
     def _not_said(self) -> None:
         said, self._said = self._said, None
         if said is not None and not said.cut:
-            self._show_why(TIMED_OUT)
-            self.phrase(TIMED_OUT)
+            self._explain(TIMED_OUT)
 
-    def _stop_making(self, code: str) -> None:
+    def _stop_making(self) -> None:
         line = self.speaking.making
         if line is not None:
-            self._do(moves.Hush(self.speaking.generation, line.number))
-            self.made(moves.NotMade(self.speaking.generation, line.number, code))
-
-    def _no_sound(self) -> None:
-        self._stop_making("speech.timeout")
+            self._moment.do(moves.Hush(self.speaking.generation, line.number))
+            self.made(moves.NotMade(self.speaking.generation, line.number, "speech.timeout"))
 
     def _late(self) -> None:
         """The reply is waited for no longer: its text comes to the chat when it comes."""
         turn = self.turn
-        self._stop_making(TIMED_OUT)
+        self._stop_making()
         self._finish(None)
-        self._show_why(TIMED_OUT)
+        self._moment.problem = TIMED_OUT
         self.phrase(LATE, turn)
 
     def _stuck(self) -> None:
         """The voice does not go out: what it had to say can only be read."""
         self._fall_silent()
-        self._show_why("voice.stuck")
+        self._moment.problem = "voice.stuck"
         self._finish(None)
 
-    def _filler_at(self) -> float:
-        if self._fillers:
-            return self._quiet_since + self._timings.again
-        if self._reply is not None and self._reply.tools:
-            return max(self._quiet_since, self._reply.sign_at) + self._timings.tool
-        return self._quiet_since + self._timings.thought
-
     def _fill(self) -> None:
-        self.phrase(WORKING if self.is_working else THINKING, number=self._fillers)
-        self._fillers, self._quiet_since = self._fillers + 1, self._moment.now
+        self.phrase(WORKING if self.is_working else THINKING, number=self._silence.fillers)
+        self._silence.filled(self._moment.now)

@@ -7,10 +7,11 @@ from typing import Any, Final, Literal
 
 from actors.media import FRAME, Progress
 from actors.voice import moves, words
-from actors.voice.coach import Coach, Deadline, Moment
+from actors.voice.coach import Coach
 from actors.voice.endpointing import Ended, Filled, Paused, Resumed, Segment, Started
-from actors.voice.levels import likeness
+from actors.voice.interruption import AFTER, BEFORE, HELD, LAG, VOICED, Verdict, by_sound, by_words
 from actors.voice.messages import CallState, ReplyEnded, ReplySaid, ReplyTool
+from actors.voice.moment import Deadline, Moment
 from actors.voice.phrases import NOT_CAUGHT
 from actors.voice.timeline import Marks
 from actors.voice.timings import Timings
@@ -27,19 +28,8 @@ LOOK: Final = 0.25
 """Seconds after which the words of an interruption are looked for, and between two looks."""
 CAPTION: Final = 1.0
 """The same while the coach is silent: for captions only."""
-VOICED: Final = 0.6
-"""Seconds of speech that interrupt even without words."""
-HELD: Final = 1.2
-"""Seconds until it is decided in any case whether somebody interrupts."""
-ALIKE: Final = 0.8
-"""What is so like our own sound is our own sound."""
 COUGH: Final = 0.4
 """Seconds of speech below which nobody is asked to repeat what had no words."""
-BEFORE: Final = int(3 / FRAME)
-AFTER: Final = int(0.5 / FRAME)
-"""Frames before what was heard when they began, and after what is heard now, whose words may come back as an echo."""
-LAG: Final = int(0.6 / FRAME)
-"""Frames by which sound may come back late."""
 
 
 @dataclass(slots=True)
@@ -133,7 +123,7 @@ class Turns:
         if lost.epoch != self._epoch:
             return
         self._away_since, self._hold = self._moment.now, None
-        self._do(moves.Pause())
+        self._moment.do(moves.Pause())
         spoken = self._utterance
         if spoken is not None and spoken.speaking:
             spoken.speaking = spoken.pausing = False
@@ -160,7 +150,7 @@ class Turns:
         spoken.start, spoken.looked_at, spoken.beside = started.sample, now, spoken.beside and busy
         if busy and spoken.beside:
             self._hold = _Hold(now, now + self._timings.words)
-            self._do(moves.Pause())
+            self._moment.do(moves.Pause())
         elif busy:
             self._coach.cut()
 
@@ -190,7 +180,7 @@ class Turns:
 
     def _ask(self, spoken: Utterance, segment: Segment) -> None:
         if spoken.waits_for(segment):
-            self._do(moves.Transcribe(spoken.turn, segment))
+            self._moment.do(moves.Transcribe(spoken.turn, segment))
 
     # its words
 
@@ -206,7 +196,7 @@ class Turns:
             self._weigh(spoken, told.text, final=not told.interim)
         elif not words.is_noise(told.text) and (not told.interim or told.segment.start >= spoken.known_until):
             text = f"{spoken.text} {told.text}".strip() if told.interim else spoken.text
-            self._do(moves.Caption(spoken.turn, "user", text, final=False))
+            self._moment.do(moves.Caption(spoken.turn, "user", text, final=False))
 
     def _not_transcribed(self, failed: moves.NotTranscribed) -> None:
         spoken = self._utterance
@@ -216,52 +206,42 @@ class Turns:
                 spoken.told(failed.segment, None, failed.code)
 
     def _weigh(self, spoken: Utterance, text: str, *, final: bool) -> None:
-        """Whether these words interrupt the coach. A nod may be how a sentence begins, until it is whole."""
-        if words.is_noise(text):
-            return
-        if self._is_echo(spoken, text):
-            self._go_on_speaking()
-        elif words.is_nod(text) and not self._coach.nearly_over:
-            if final:
-                self._go_on_speaking()
-        else:
-            self._interrupt(spoken)
+        ours, nearly_over = self._in_the_air(spoken), self._coach.nearly_over
+        self._decide(spoken, by_words(text, ours, final=final, nearly_over=nearly_over))
 
-    def _is_echo(self, spoken: Utterance, text: str) -> bool:
-        heard = self._moment.progress.heard
-        return words.is_echo(text, self._coach.speaking.playout.around(spoken.frame - BEFORE, heard + AFTER))
+    def _in_the_air(self, spoken: Utterance) -> str:
+        """What the coach said around this."""
+        return self._coach.speaking.playout.around(spoken.frame - BEFORE, self._moment.progress.heard + AFTER)
 
     def _measure(self) -> None:
         """No words yet: how long and how loud was it?"""
         if self._utterance is not None and self._hold is not None:
             self._hold.decide_at = self._moment.now + LOOK
-            self._do(moves.Measure(self._utterance.turn, self._utterance.start))
+            self._moment.do(moves.Measure(self._utterance.turn, self._utterance.start))
 
     def _measured(self, measured: moves.Measured) -> None:
         spoken, hold, now = self._utterance, self._hold, self._moment.now
         if spoken is None or hold is None or spoken.turn != measured.turn:
             return
-        heard = self._moment.progress.heard
-        first = heard - len(measured.levels) - LAG
-        played = self._coach.speaking.playout.levels(first, heard + AFTER)
-        voiced = max(measured.voiced, spoken.voiced)
-        if likeness(measured.levels, played) >= ALIKE:
-            self._go_on_speaking()
-        elif voiced >= VOICED:
-            self._interrupt(spoken)
-        elif spoken.speaking and not spoken.pausing and now < hold.since + HELD:
-            hold.decide_at = now + max(FRAME, VOICED - voiced)
-        else:
-            self._go_on_speaking()
+        heard, voiced = self._moment.progress.heard, max(measured.voiced, spoken.voiced)
+        played = self._coach.speaking.playout.levels(heard - len(measured.levels) - LAG, heard + AFTER)
+        goes_on = spoken.speaking and not spoken.pausing and now < hold.since + HELD
+        hold.decide_at = now + max(FRAME, VOICED - voiced)
+        self._decide(spoken, by_sound(measured.levels, played, voiced, goes_on=goes_on))
+
+    def _decide(self, spoken: Utterance, verdict: Verdict) -> None:
+        match verdict:
+            case "cut":
+                self._hold, spoken.beside, spoken.cut_in = None, False, True
+                self._coach.cut()
+            case "answer" | "resume":
+                spoken.answers = verdict == "answer"
+                self._go_on_speaking()
 
     def _go_on_speaking(self) -> None:
         if self._hold is not None:
             self._hold = None
             self._coach.resume()
-
-    def _interrupt(self, spoken: Utterance) -> None:
-        self._hold, spoken.beside, spoken.cut_in = None, False, True
-        self._coach.cut()
 
     # what follows
 
@@ -285,22 +265,24 @@ class Turns:
 
     def _commit(self, spoken: Utterance) -> None:
         """All words are there: give them to the session, or say why not."""
-        if spoken.beside and self._is_coach_busy:
+        text = spoken.text
+        if spoken.beside and self._is_coach_busy and not spoken.answers:
             self._utterance = None  # it was no interruption
-        elif self._coach.settled:
-            self._utterance = None
-            text = spoken.text
-            if words.is_noise(text):
-                self._not_caught(spoken)
-            elif not (spoken.cut_in and (words.is_stop(text) or self._is_echo(spoken, text))):
-                self._say(spoken, text)
+            return
+        if not self._coach.settled:
+            return
+        self._utterance = None
+        if words.is_noise(text):
+            self._not_caught(spoken)
+        elif not (spoken.cut_in and (words.is_stop(text) or words.is_echo(text, self._in_the_air(spoken)))):
+            self._say(spoken, text)
 
     def _say(self, spoken: Utterance, text: str) -> None:
         self._asked_again = False
         marks = Marks(spoken.spoken_until)
         marks.mark("endpoint", spoken.ended_at)
         marks.mark("transcript", self._moment.now)
-        self._do(moves.Caption(spoken.turn, "user", text, final=True))
+        self._moment.do(moves.Caption(spoken.turn, "user", text, final=True))
         self._coach.tell(spoken.turn, text, marks)
 
     def _not_caught(self, spoken: Utterance) -> None:
@@ -343,7 +325,7 @@ class Turns:
         if spoken is not None:
             spoken.looked_at, spoken.looking = self._moment.now, True
             start = max(spoken.start, spoken.known_until)
-            self._do(moves.Transcribe(spoken.turn, Segment(0, start, 0), interim=True))
+            self._moment.do(moves.Transcribe(spoken.turn, Segment(0, start, 0), interim=True))
 
     def _show(self) -> None:
         """An interruption that is not decided is not shown."""
@@ -352,15 +334,12 @@ class Turns:
             state = "connecting" if self._epoch is None else "away"
         if not self._over and (state != self._shown or self._moment.problem is not None):
             self._shown = state
-            self._do(moves.Show(state, self._moment.problem))
+            self._moment.do(moves.Show(state, self._moment.problem))
 
     def _end(self, reason: str) -> None:
         self._coach.end()
         self._over = True
-        self._do(moves.Cut(), moves.Show("ended", reason), moves.End(reason))
-
-    def _do(self, *actions: moves.Action) -> None:
-        self._moment.todo.extend(actions)
+        self._moment.do(moves.Cut(), moves.Show("ended", reason), moves.End(reason))
 
 
 def nothing() -> None:

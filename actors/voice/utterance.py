@@ -17,6 +17,7 @@ class Utterance:
     """`start` is its first sample, `frame` the one of the coach's that was heard then.
 
     `beside`: it was begun beside the coach's turn, and is not known to take the turn from it. `cut_in`: it has.
+    `answers`: it waits until the coach has come to its end.
     """
 
     turn: int
@@ -24,6 +25,7 @@ class Utterance:
     frame: int
     beside: bool = False
     cut_in: bool = False
+    answers: bool = False
     speaking: bool = True
     pausing: bool = False
     voiced: float = 0.0

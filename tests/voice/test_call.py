@@ -124,6 +124,35 @@ def test_a_nod_or_a_cough_does_not_interrupt(nod: str) -> None:
     assert [kind for kind, _ in stage.voice.log][:3] == ["resume", "pause", "resume"]
 
 
+def test_a_nod_at_the_very_end_is_an_answer() -> None:
+    """The coach asks whether, and who says yes before its last word is over has answered."""
+
+    async def agrees(stage: Stage) -> None:
+        await stage.speak(silence=2.1)
+        await stage.peer.sound(LOUD, 0.3)
+        await listens(stage)
+
+    async def asks(host: ScriptedHost, reply_id: str, text: str) -> None:
+        await host.reply(reply_id, "Shall I?" if text == "do it" else "It is done.")
+
+    stage = play(agrees, ["do it", "ja", "ja"], asks)
+    assert stage.host.said == ["do it", "ja"]
+    assert stage.host.finished == [("reply-1", None), ("reply-2", None)]
+
+
+def test_what_was_said_before_a_tool_is_spoken_while_it_works() -> None:
+    async def works(host: ScriptedHost, reply_id: str, text: str) -> None:
+        host.call.tell(ReplySaid(reply_id, "Let me see."))
+        host.call.tell(ReplyTool(reply_id, began=True))
+        await asyncio.sleep(1.5)
+        host.call.tell(ReplyTool(reply_id, began=False))
+        await host.reply(reply_id, "\n\nThere it is.")
+
+    stage = play(speaks, ["look it up"], works)
+    assert stage.speaker.asked == ["Let me see.", "There it is."]
+    assert stage.host.captions("coach") == ["Let me see.\n\nThere it is."]
+
+
 def test_what_comes_back_of_our_own_voice_does_not_interrupt() -> None:
     stage = play(interrupts, ["tell me more", "look at your goals then"], at_length)
     assert stage.host.finished == [("reply-1", None)]

@@ -8,6 +8,8 @@ import pytest
 
 from actors.voice.coach import Coach
 from actors.voice.playout import Playout
+from actors.voice.reply import Cut
+from actors.voice.silence import Silence
 from actors.voice.speaking import Line, Speaking
 from actors.voice.turn import Turns
 from tests.voice.orders import Broken, World
@@ -38,14 +40,14 @@ def _whatever_line(speaking: Speaking, generation: int, number: int) -> Line | N
     return speaking.making
 
 
-def _at_once(coach: Coach, cut: Any) -> float:
+def _at_once(cut: Cut, now: float, progress: Any) -> float:
     """Broken: a cut waits for the tool that works, but not for what was heard."""
-    return float(cut.tools_until) if cut.reply.tools else 0.0
+    return cut.tools_by if cut.reply.tools else 0.0
 
 
-def _without_tools(coach: Coach, cut: Any) -> float:
+def _without_tools(cut: Cut, now: float, progress: Any) -> float:
     """Broken: a cut waits for what was heard, but for no tool."""
-    return float(cut.until)
+    return cut.heard_by
 
 
 def _all_that_was_given(playout: Playout, generation: int, frames: int) -> int:
@@ -58,7 +60,7 @@ def _from_what_was_sent(speaking: Speaking, now: float, progress: Any, *, unsure
     return int(progress.sent)
 
 
-def _never(coach: Coach) -> float:
+def _never(silence: Silence, tool_since: float | None) -> float:
     """Broken: nobody says that it takes longer."""
     return float("inf")
 
@@ -77,12 +79,12 @@ def _always_settled(coach: Coach) -> bool:
     ("owner", "rule", "instead", "why"),
     [
         pytest.param(Speaking, "in_hand", _whatever_line, "hushed", id="sound-of-any-line-is-played"),
-        pytest.param(Coach, "_cut_by", _at_once, "heard, but not kept", id="a-cut-is-settled-at-once"),
-        pytest.param(Coach, "_cut_by", _without_tools, "its result is lost", id="a-cut-waits-for-no-tool"),
+        pytest.param(Cut, "settled_by", _at_once, "heard, but not kept", id="a-cut-is-settled-at-once"),
+        pytest.param(Cut, "settled_by", _without_tools, "its result is lost", id="a-cut-waits-for-no-tool"),
         pytest.param(Playout, "heard", _all_that_was_given, "kept, but never heard", id="given-counts-as-heard"),
         pytest.param(Speaking, "resume", _from_what_was_sent, "heard", id="what-was-lost-is-not-said-again"),
-        pytest.param(Coach, "_filler_at", _never, "dead air", id="no-fillers"),
-        pytest.param(Coach, "_no_sound", _nothing, "at once", id="a-speaker-may-stall-for-ever"),
+        pytest.param(Silence, "filler_at", _never, "dead air", id="no-fillers"),
+        pytest.param(Coach, "_stop_making", _nothing, "at once", id="a-speaker-may-stall-for-ever"),
         pytest.param(Coach, "settled", property(_always_settled), "before the reply", id="replies-overlap"),
         pytest.param(Turns, "_measured", _nothing, "e", id="undecided-interruptions-stay-undecided"),
         pytest.param(Turns, "_weigh", _nothing, "nobody answers", id="words-do-not-interrupt"),
