@@ -97,6 +97,7 @@ class TurnJudge(Protocol):
 class Progress(msgspec.Struct, frozen=True):
     """How far a voice has come, in frames since it began: given, sent, and heard by the listener.
 
+    None of them but `queued`, after a cut, ever becomes less: going back and saying frames again changes nothing here.
     `confirmed`: the listener's own player says so; else what was heard is estimated from what was sent.
     """
 
@@ -128,7 +129,7 @@ class Voice(Protocol):
         """Go on from that frame, which may have been sent before."""
 
     def cut(self) -> None:
-        """Fall silent, and drop whatever was given and not sent."""
+        """Fall silent, and drop whatever was given and not sent: the next frame takes the number of the first dropped one."""
 
     def progress(self) -> Progress: ...
 

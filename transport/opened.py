@@ -54,6 +54,7 @@ from transport.sockets.limits import Limits as SocketLimits
 from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
 from transport.tickets import Tickets
+from transport.webrtc.seams.unfit import UNFIT
 
 
 class Wanted(Protocol):
@@ -183,7 +184,10 @@ def _registry(behind: Behind, load: Load) -> CollectorRegistry:
     """What the process, the inside and its log say of themselves; each door adds its own."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(Tally("call_oddities", "What was dropped or came late in calls", "kind", behind.calls.counts))
+    registry.register(
+        Tally("call_media", "What was sent, heard, lost or dropped in calls", "kind", behind.calls.counts)
+    )
+    registry.register(Tally("call_seams_unfit", "Private parts of aiortc that are not as they were", "seam", UNFIT))
     show(registry, [Reading("calls_live", "Peer connections of calls", behind.calls.live)])
     registry.register(Tally("log_errors", "Errors and worse that were logged", "event", behind.errors))
     show(registry, (*behind.readings, Reading("loop_lag_seconds", "How late the loop comes", lambda: load.lag)))

@@ -16,6 +16,8 @@ PATIENCE: Final = 200
 """Messages dropped, after which the channel is not listened to any more."""
 BACKLOG: Final = 4096
 """Bytes that wait to be sent, beyond which no ping is added."""
+MOST: Final = 48_000
+SAMPLES_OF_A_MILLISECOND: Final = 48
 
 
 class Pong(msgspec.Struct, tag_field="t", tag="pong", frozen=True):
@@ -85,9 +87,16 @@ class Heartbeat:
     def _pong(self, pong: Pong, sent: float) -> None:
         self.alive_at = self._now()
         self.round_trip = self.alive_at - sent
-        self.last = pong
+        before, self.last = self.last or Pong(0), pong
+        self._counts["player_lost"] += _more(before.lost, pong.lost)
+        self._counts["player_concealed_ms"] += _more(before.concealed, pong.concealed) // SAMPLES_OF_A_MILLISECOND
         if pong.rtp is not None and not self._says(pong.rtp, (pong.out_ms or 0.0) / 1000):
             self._counts["pong_lies"] += 1
+
+
+def _more(before: float | None, now: float | None) -> int:
+    """What a player's count has grown by; nobody's word makes the node's more than a second at a time."""
+    return int(min(max((now or 0) - (before or 0), 0), MOST))
 
 
 def _read(message: str | bytes) -> Pong | None:

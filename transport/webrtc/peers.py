@@ -232,7 +232,10 @@ class RtcPeers:
 
     def __init__(self, network: Network, most: int, report: Report) -> None:
         self.counts: Counter[str] = Counter()
-        """What was dropped or came late, by kind, for `/metrics`."""
+        """For `/metrics`, by kind. Of the coach's voice: `packets`; `late` ones, by more than 20 ms; frames of time `skipped`;
+        what players lost and made up (`player_…`). Of users' voices: `sound_…`. Dropped: `candidates_…`, `channel_…`,
+        `pong_lies`, `strangers`, `stun_garbage`. `close_overstayed`: connections that did not end in time.
+        """
         self._house = House(network, Certificate(), self.counts, report)
         self._most = most
         self._open: set[RtcPeer] = set()

@@ -96,6 +96,8 @@ class VoiceTrack(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         now, skipped = self._now(), self._clock.skipped
+        self._counts["packets"] += 1
+        self._counts["late"] += now - self._clock.due > FRAME
         place = self._clock.tick(now)
         self._counts["skipped"] += self._clock.skipped - skipped
         packet: Packet[Any] = Packet(self._encoder.encode(self._sound(place)))

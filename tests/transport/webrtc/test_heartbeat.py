@@ -56,7 +56,7 @@ def pong(n: int, **more: Any) -> str:
 
 
 def test_a_ping_goes_out_at_once_and_its_pong_is_a_sign_of_life() -> None:
-    heartbeat, channel, said, _, clock = beating()
+    heartbeat, channel, said, counts, clock = beating()
     assert channel.sent == [{"t": "ping", "n": 1}]
     clock.now += 0.05
     heartbeat.message(pong(1, rtp=500, out_ms=23.5, concealed=480, lost=-1))
@@ -65,19 +65,24 @@ def test_a_ping_goes_out_at_once_and_its_pong_is_a_sign_of_life() -> None:
     assert heartbeat.round_trip == pytest.approx(0.05)
     assert heartbeat.last is not None
     assert (heartbeat.last.concealed, heartbeat.last.lost) == (480, -1)
+    assert (counts["player_concealed_ms"], counts["player_lost"]) == (10, 0)
+    for concealed, lost in ((1e18, 4), (0, 1e300)):
+        heartbeat.ping()
+        heartbeat.message(pong(len(channel.sent), concealed=concealed, lost=lost))
+    assert (counts["player_concealed_ms"], counts["player_lost"]) == (1010, 48_005)
 
 
 def test_a_player_may_say_nothing_of_itself() -> None:
     heartbeat, _, said, counts, _ = beating()
     heartbeat.message(pong(1, rtp=None, out_ms=None))
     assert heartbeat.alive_at
-    assert (said, counts.total()) == ([], 0)
+    assert (said, +counts) == ([], {})
 
 
 def test_a_lie_is_counted() -> None:
     heartbeat, _, _, counts, _ = beating()
     heartbeat.message(pong(1, rtp=5000))
-    assert counts == {"pong_lies": 1}
+    assert +counts == {"pong_lies": 1}
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,7 @@ def test_an_answer_counts_once_and_not_for_ever() -> None:
     heartbeat.message(pong(2, rtp=2))
     heartbeat.message(pong(2, rtp=3))
     assert said == [(2, 0.0)]
-    assert counts == {"channel_dropped": 2}
+    assert +counts == {"channel_dropped": 2}
 
 
 def test_a_flood_ends_with_nobody_listening() -> None:
