@@ -300,8 +300,14 @@ class Session(Journaled[State]):
         self._chat_due = rate_limit.taken(self.surroundings.chat_limit, self._chat_due, now)
 
     def stop_reply(self, command: StopReply, stamp: Stamp) -> Decided:
-        """What follows the commit ends the reply; should the append fail, it goes on as if nothing had been asked."""
+        """What follows the commit ends the reply; should the append fail, it goes on as if nothing had been asked.
+
+        One that is spoken ends once its call has told how much of it was heard.
+        """
         answering, reply_id = self.answering, chat.owed_reply(self.state.owed, command).reply_id
+        if answering.is_spoken(reply_id):
+            self.calls.reply_ended(reply_id, "interrupted", None)
+            return Decided((), chat.Ended(reply_id, self.seq))
         said, tokens = answering.said_of(reply_id), answering.cost_of(reply_id)
         return chat.stopped(self.state.owed, command, said, stamp, answering.answered_by, tokens)
 

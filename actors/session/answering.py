@@ -74,10 +74,12 @@ class Answering:
         self._host = host
         self._said = self._by = ""
         self._in_hand: OwedReply | None = None
-        self._finished: FinishReply | None = None
-        self._spoken: set[str] = set()
-        self._unplayed: FinishReply | None = None
-        """The one in hand, when it is made and not yet played to its end."""
+        self._finished: dict[str, FinishReply] = {}
+        """What is made and not committed yet: not made anew for want of the log."""
+        self._spoken: dict[str, str] = {}
+        """Which call speaks it."""
+        self._unplayed: dict[str, FinishReply] = {}
+        """What is made and not played to its end: the next reply does not wait for that."""
         self._failures = 0
         self._reply_due = rate_limit.FULL
 
@@ -103,18 +105,24 @@ class Answering:
         host = self._host
         if self._in_hand is not None and self._in_hand.reply_id not in host.state.owed:
             self._fall_silent()
-        if not host.state.owed or self._in_hand is not None or _PAUSE in host.children or self._is_early():
+        self._finished = {name: finish for name, finish in self._finished.items() if name in host.state.owed}
+        made = self._unplayed.keys() | self._finished.keys()
+        reply = next((owed for reply_id, owed in host.state.owed.items() if reply_id not in made), None)
+        if reply is None or self._in_hand is not None or _PAUSE in host.children or self._is_early():
             return
-        reply = self._in_hand = next(iter(host.state.owed.values()))
+        self._in_hand = reply
         around = host.surroundings
         chosen = Chosen(around.models) if host.may_ask_models() else Chosen((), "budget")
         desk = Desk(reply, host.me, chosen, around.prompts, partial(self._see, reply.reply_id))
         host.children.spawn(reply.reply_id, replies.answer(reply, desk))
 
     def catch_up(self, connection: str) -> None:
-        """A device that joins in the middle of a reply gets the text so far as one delta."""
+        """A device that joins in the middle of replies gets the text so far of each as one delta."""
+        texts = {finish.reply_id: finish.text for finish in self._unplayed.values()}
         if self._in_hand is not None and self._said:
-            delta = {"message_id": self._in_hand.reply_id, "index": 0, "text": self._said}
+            texts[self._in_hand.reply_id] = self._said
+        for reply_id, text in texts.items():
+            delta = {"message_id": reply_id, "index": 0, "text": text}
             self._host.surroundings.outbox.signal(self._host.address, "reply.delta", delta, connection=connection)
 
     async def push_said(self, said: Said) -> None:
@@ -127,29 +135,34 @@ class Answering:
         if said.reply_id in self._spoken:
             self._host.calls.reply_said(said.reply_id, said.text)
 
-    def speak(self, reply_id: str) -> None:
-        """It is spoken in the call."""
-        self._spoken.add(reply_id)
+    def speak(self, reply_id: str, call_id: str) -> None:
+        """It is spoken in that call."""
+        self._spoken[reply_id] = call_id
 
     async def played(self, reply_id: str, heard: Heard | None) -> None:
-        """It was played to its end, or cut, and `heard` is what of it reached the user: that is what was said."""
-        if reply_id not in self._spoken or reply_id not in self._host.state.owed:
-            return
-        finish = self._unplayed if self._is_in_hand(reply_id) else None
-        if finish is None:  # it was cut while it was made, or before
-            self._host.children.cancel(reply_id)
-            finish = FinishReply(reply_id, "", "interrupted", self.answered_by, tokens=self.cost_of(reply_id))
-            heard = heard or Heard(self.said_of(reply_id), estimated=True)
-        if heard is not None:
-            finish = replace(finish, text=heard.text, state="interrupted", estimated=heard.estimated)
-        self._spoken.discard(reply_id)
-        await self._finish(replace(finish, spoken=True))
+        """It was played to its end, or cut, and `heard` is what of it reached the user: that is what was said.
 
-    async def fall_back_to_text(self) -> None:
-        """The call is over: what it did not finish is written, as a whole."""
-        self._spoken.clear()
-        if self._unplayed is not None:
-            await self._finish(self._unplayed)
+        What is not made yet, and was not cut, is waited for no longer: it is written when it is.
+        """
+        if self._spoken.pop(reply_id, None) is None or reply_id not in self._host.state.owed:
+            return
+        finish = self._unplayed.pop(reply_id, None)
+        if heard is not None:
+            finish = finish or self._cut_short(reply_id)
+            finish = replace(finish, text=heard.text, state="interrupted", estimated=heard.estimated)
+        if finish is not None:
+            await self._finish(replace(finish, spoken=True))
+
+    async def fall_back_to_text(self, call_id: str) -> None:
+        """That call is over: what it did not finish is written, as a whole."""
+        self._spoken = {reply: call for reply, call in self._spoken.items() if call != call_id}
+        for reply_id in self._unplayed.keys() - self._spoken.keys():
+            await self._finish(self._unplayed.pop(reply_id))
+
+    def _cut_short(self, reply_id: str) -> FinishReply:
+        """While it was made, or before."""
+        self._host.children.cancel(reply_id)
+        return FinishReply(reply_id, "", "interrupted", self.answered_by, tokens=self.cost_of(reply_id))
 
     async def use_tool(self, message: UseTool) -> str:
         """A tool call of the model is the same command an app would send, with the user's own rights."""
@@ -179,10 +192,14 @@ class Answering:
         """A finished reply is committed, any other one made again after a pause. One that was stopped meanwhile is past."""
         if self._in_hand is not None and ended.name == self._in_hand.reply_id:
             await self._ended(self._in_hand, ended)
-        elif ended.name == _PAUSE and self._finished is not None:
-            await self._finish(self._finished)
         else:
+            for finish in list(self._finished.values()):
+                await self._finish(finish)
             self.settle()
+
+    def is_spoken(self, reply_id: str) -> bool:
+        """In a call, which tells what of it was heard."""
+        return reply_id in self._spoken
 
     def _is_in_hand(self, reply_id: str) -> bool:
         return self._in_hand is not None and self._in_hand.reply_id == reply_id
@@ -206,7 +223,7 @@ class Answering:
     def _fall_silent(self) -> None:
         if self._in_hand is not None:
             self._host.children.cancel(self._in_hand.reply_id)
-        self._in_hand, self._finished, self._unplayed, self._said, self._by = None, None, None, "", ""
+        self._in_hand, self._said, self._by = None, "", ""
 
     async def _ended(self, reply: OwedReply, ended: ChildEnded) -> None:
         if isinstance(ended.result, FinishReply):
@@ -214,31 +231,38 @@ class Answering:
             return
         self._failures += 1
         log.warning("reply.failed", error=type(ended.error).__name__, exc_info=_bug(ended.error))
-        if self._failures < GIVE_UP_AFTER or isinstance(ended.error, Refused):
+        if not self._is_heard(reply) and (self._failures < GIVE_UP_AFTER or isinstance(ended.error, Refused)):
             self._fall_silent()
             self._pause()
             return
-        text = GAP.join(filter(None, (self._said, apology("reply.failed"))))
+        end = GAP * bool(self._said) + apology("reply.failed")
+        if reply.reply_id in self._spoken:
+            self._host.calls.reply_said(reply.reply_id, end)
+        text = self._said + end
         await self._made(FinishReply(reply.reply_id, text, "failed", self.answered_by, "reply.failed"))
+
+    def _is_heard(self, reply: OwedReply) -> bool:
+        """What was said aloud is not said anew."""
+        return bool(self._said) and reply.reply_id in self._spoken
 
     async def _made(self, finish: FinishReply) -> None:
         if finish.reply_id in self._spoken:
-            self._unplayed = finish
+            self._unplayed[finish.reply_id] = finish
             self._host.calls.reply_ended(finish.reply_id, finish.state, finish.problem)
+            self._fall_silent()
+            self.settle()
         else:
             await self._finish(finish)
 
     async def _finish(self, finish: FinishReply) -> None:
-        """Until it is committed the reply stays the one in hand: it is not made anew for want of the log."""
-        self._finished = finish
+        self._finished[finish.reply_id] = finish
         try:
             await self._host.accept(Order(COACH, derived(finish.reply_id, "finish"), finish))
         except (Overloaded, Unavailable, TimedOut):
             self._pause()
         else:
             self._failures = 0
-            if self._finished is finish:  # it was not the one in hand
-                self._finished = None
+            self._finished.pop(finish.reply_id, None)
 
     def _pause(self, seconds: float | None = None) -> None:
         host = self._host

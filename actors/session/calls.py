@@ -35,8 +35,9 @@ log = structlog.get_logger()
 
 
 class Said(msgspec.Struct, frozen=True):
-    """The user has said this in a call; answered with the id of the reply that is owed."""
+    """The user has said this in that call; answered with the id of the reply that is owed."""
 
+    call_id: str
     text: str
     cid: str
 
@@ -66,13 +67,14 @@ class Host(Protocol):
 class Line:
     """`voice.messages.Host`: a call asks its session like anybody else, and pushes signals itself."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, call_id: str) -> None:
+        self._call_id = call_id
         self._me = host.me
         self._address = host.address
         self._outbox = host.surroundings.outbox
 
     async def say(self, text: str, cid: str) -> str:
-        reply_id: str = await self._me.ask(Said(text, cid), timeout=WITHIN)
+        reply_id: str = await self._me.ask(Said(self._call_id, text, cid), timeout=WITHIN)
         return reply_id
 
     async def finish(self, reply_id: str, heard: Heard | None) -> None:
@@ -162,8 +164,8 @@ class Calls:
         host = self._host
         accepted = await host.accept(Order(owner(host.address), message.cid, SayMessage(message.text)))
         reply_id: str = accepted.answer["reply_id"] if accepted.repeated else accepted.answer.reply_id
-        if self._call is not None and reply_id in host.state.owed:
-            host.answering.speak(reply_id)
+        if message.call_id == self._call_id and reply_id in host.state.owed:
+            host.answering.speak(reply_id, message.call_id)
         return reply_id
 
     async def played(self, message: Played) -> None:
@@ -178,8 +180,7 @@ class Calls:
             log.error("call.crashed", exc_info=child.error)
         ended = child.result if isinstance(child.result, Ended) else Ended("failed")
         log.info("call.ended", reason=ended.reason)
-        if self._call is None:
-            await self._host.answering.fall_back_to_text()
+        await self._host.answering.fall_back_to_text(call_id)
         if ended.pauses is not None:
             cid = derived(call_id, "pauses")
             await self._host.accept(Order(COACH, cid, LearnPauses(ended.pauses)))
@@ -213,6 +214,7 @@ class Calls:
             raise NoCalls
         self._call_id = uuid7(host.outside.timers.now())
         language = profile.preferences.language
-        self._call = Call(self._call_id, Line(host), around(), language=language, pauses=host.state.pauses)
+        line = Line(host, self._call_id)
+        self._call = Call(self._call_id, line, around(), language=language, pauses=host.state.pauses)
         host.children.spawn(PREFIX + self._call_id, self._call.run())
         return self._call

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
+from actors.commands import SendMessage, StopReply
 from actors.domain.refusals import CallBusy, CallNotFound, NoCalls, RateLimited
 from actors.events import MessageAdded, PausesLearned, Recorded
 from actors.ports import TextDelta, Tool, ToolCall, Turn
@@ -37,9 +38,13 @@ class Saying:
     def __init__(self, text: str) -> None:
         self.text = text
         self.asked: list[Sequence[Turn]] = []
+        self.may = asyncio.Event()
+        self.may.set()
+        """Whether it goes on."""
 
     async def answer(self, turns: Sequence[Turn], _: Sequence[Tool]) -> AsyncGenerator[TextDelta | ToolCall, None]:
         self.asked.append(turns)
+        await self.may.wait()
         for piece in re.findall(r"\S+\s*", self.text):
             yield TextDelta(piece)
 
@@ -204,3 +209,82 @@ async def test_what_a_call_learned_of_pauses_the_next_one_knows(mongo: ReplicaSe
         await node.ref.ask(EndCall(call_id), timeout=5)
         learned = await node.device.until(lambda one: isinstance(one, Recorded) and isinstance(one.data, PausesLearned))
         assert 0.2 < learned.data.seconds < 0.6
+
+
+async def test_who_hangs_up_before_the_answer_finds_it_written(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("what shall I do")
+    model = Saying(LONG)
+    model.may.clear()
+    async with inside(mongo.url, database, model, calls=calls) as node:
+        await node.open()
+        call_id, peer = await offer(node, peers)
+        await say(peer)
+        await node.device.until(lambda _: model.asked)
+        await node.ref.ask(EndCall(call_id), timeout=5)
+        await node.device.until(lambda _: states(node)[-1:] == ["ended"])
+        await asyncio.sleep(0.1)
+        assert not messages(node, "coach")
+        model.may.set()
+        reply = await message(node, "coach")
+        assert (reply.text, reply.state, reply.spoken) == (LONG, "complete", False)
+
+
+async def test_a_spoken_reply_that_is_stopped_keeps_what_was_heard(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("tell me a story", "and now another one")
+    model = Saying(LONG)
+    async with inside(mongo.url, database, model, calls=calls) as node:
+        await node.open()
+        _, peer = await offer(node, peers)
+        await say(peer)
+        said = await message(node, "user")
+        await node.device.until(lambda _: "speaking" in states(node))
+        await asyncio.sleep(0.8)
+        await node.order(StopReply(said.id))
+        reply = await message(node, "coach")
+        assert (reply.state, reply.spoken) == ("interrupted", True)
+        assert 0 < len(reply.text) < len(LONG) / 2
+        assert LONG.startswith(reply.text)
+        await say(peer)
+        await message(node, "user", 2)
+        await node.device.until(lambda _: len(model.asked) > 1)
+        assert [turn.text for turn in model.asked[1] if turn.role == "assistant"] == [reply.text]
+
+
+async def test_who_writes_while_the_coach_speaks_is_answered_at_once(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("tell me a story")
+    model = Saying(LONG)
+    async with inside(mongo.url, database, model, calls=calls) as node:
+        await node.open()
+        _, peer = await offer(node, peers)
+        await say(peer)
+        await node.device.until(lambda _: "speaking" in states(node))
+        await asyncio.sleep(0.8)
+        peer.vanish()
+        model.text = SHORT
+        await node.order(SendMessage("and in writing?"))
+        reply = await message(node, "coach")
+        assert (reply.text, reply.spoken) == (SHORT, False)
+        await node.ref.ask(EndCall((await offer(node, peers))[0]), timeout=5)
+        spoken = await message(node, "coach", 2)
+        assert (spoken.spoken, spoken.state) == (True, "interrupted")
+
+
+async def test_a_reply_that_fails_when_some_of_it_was_heard_is_not_said_anew(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("tell me a story")
+
+    class Breaking(Saying):
+        async def answer(self, turns: Sequence[Turn], tools: Sequence[Tool]) -> AsyncGenerator[TextDelta | ToolCall]:
+            async for piece in super().answer(turns, tools):
+                yield piece
+            raise RuntimeError("a bug")
+
+    model = Breaking(SHORT)
+    async with inside(mongo.url, database, model, calls=calls) as node:
+        await node.open()
+        _, peer = await offer(node, peers)
+        await say(peer)
+        reply = await message(node, "coach")
+        assert (reply.state, reply.spoken, len(model.asked)) == ("failed", True, 1)
+        assert reply.text.startswith("Good")
+        last = next(data for kind, data in reversed(node.device.signals) if kind == "caption")
+        assert last["text"] == reply.text
