@@ -69,7 +69,7 @@ class JitterBuffer:
         self._ssrc: int | None = None
         self._next = 0
         self._held: dict[int, tuple[Packet, float]] = {}  # as they came
-        self._history = 0  # bit n: whether the packet n + 1 before the next one was released
+        self._history = 0  # bit n: whether the packet n + 1 before the next one was released, for the last 64
         self._strange: tuple[Packet, float] | None = None
 
     @property
@@ -132,7 +132,7 @@ class JitterBuffer:
 
     def _past(self, behind: int) -> None:
         """A packet so far behind the next one: released before, or given up."""
-        if behind <= HELD and self._history >> (behind - 1) & 1:
+        if self._history >> (behind - 1) & 1:
             self.counts.duplicate += 1
         else:
             self.counts.late += 1

@@ -65,16 +65,19 @@ def test_a_lost_packet_is_waited_for_40_ms_and_told_of_with_the_next() -> None:
     assert buffer.next_deadline is None
 
 
-def test_in_a_burst_that_is_late_already_nothing_is_waited_for() -> None:
-    _, released = run([Arrival(0.0, 0), *(Arrival(0.3, number) for number in (1, 3, 4, 5, 6))])
+@pytest.mark.parametrize("start", [0, 4_473_921])
+def test_in_a_burst_that_is_late_already_nothing_is_waited_for(start: int) -> None:
+    """Also where the timestamp wraps around in the midst of it."""
+    _, released = run([Arrival(0.0, 0), *(Arrival(0.3, number) for number in (1, 3, 4, 5, 6))], start)
     assert numbers(released) == [0, 1, 3, 4, 5, 6]
     assert released[-1][0] == 0.3
 
 
-def test_who_comes_after_it_was_given_up_is_late_and_who_comes_twice_a_duplicate() -> None:
-    buffer, released = run([Arrival(0.0, 0), Arrival(0.02, 2), Arrival(0.1, 1), Arrival(0.1, 2), Arrival(0.1, 0)])
-    assert numbers(released) == [0, 2]
-    assert (buffer.counts.late, buffer.counts.duplicate) == (1, 2)
+@pytest.mark.parametrize(("again", "kind"), [(0, "duplicate"), (1, "late"), (4, "late"), (5, "duplicate")])
+def test_who_comes_again_is_a_duplicate_and_who_was_given_up_is_late(again: int, kind: str) -> None:
+    buffer, released = run([Arrival(0.0, 0), Arrival(0.1, 5), Arrival(0.2, again)])
+    assert numbers(released) == [0, 5]
+    assert (buffer.counts.duplicate, buffer.counts.late) == ((1, 0) if kind == "duplicate" else (0, 1))
 
 
 def test_the_last_words_before_silence_are_not_held_back() -> None:
@@ -115,6 +118,14 @@ def test_strangers_one_at_a_time_disturb_nobody() -> None:
         assert not buffer.add(packet(number + 20_000), number * FRAME)
     assert [int(one.packet.payload) for one in released] == list(range(200))
     assert buffer.counts.strange == 399
+
+
+def test_another_stream_is_not_believed_while_the_first_goes_on() -> None:
+    buffer = JitterBuffer()
+    for number in range(50):
+        assert len(buffer.add(packet(number), number * FRAME)) == 1
+        assert not buffer.add(packet(number, ssrc=2), number * FRAME)
+    assert buffer.counts.restarts == 0
 
 
 def test_a_full_buffer_gives_up_what_is_missing_and_drops_nothing() -> None:
