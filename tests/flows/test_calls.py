@@ -1,12 +1,14 @@
 """Calls through the public doors, with real peer connections: said, done, heard, cut, resumed, and never lost."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -144,6 +146,10 @@ async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place) -> N
     assert sum(stages.values()) / 1000 == pytest.approx(heard_at - spoken.voice_ended, abs=0.25)
     messages = (await here.app.rest("GET", "/v1/chat/messages"))[1]["items"]
     assert [one["spoken"] for one in messages] == [True, True]
+    async with aiohttp.ClientSession() as http, http.get(f"{here.server.url}/metrics") as answer:
+        told = await answer.text()
+    assert re.search(r'call_media_total\{kind="sound_released"\} [1-9]', told)
+    assert "call_seams_unfit_total{" not in told
 
 
 async def test_a_second_sound_interrupts_and_the_history_holds_what_was_heard(here: Place) -> None:
