@@ -186,7 +186,7 @@ class Settings(BaseSettings):
     models: Literal["auto", "full", "lite", "none"] = Field(
         "auto",
         description="Local models that `scripts/run` fetches when no provider is configured: `auto` looks at memory and "
-        "disk, `none` declines, like `--no-models`.",
+        "disk, `none` declines, like `--no-models`, and the two small ones of `MODELS_DIR` as well.",
     )
     models_dir: Path | None = Field(
         None,

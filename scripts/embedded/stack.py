@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from config.settings import Settings, variable
+from scripts.embedded import ears
 from scripts.embedded.ai import ollama
 from scripts.embedded.ai.consent import plan
 from scripts.embedded.binaries import Program, ProgramMissingError
@@ -64,6 +65,8 @@ async def embedded_stack(settings: Settings, say: Say, *, models: bool = True) -
         await _enter_mail(opened, stack, settings)
         await _enter_files(opened, stack, settings)
         await _enter_model(opened, stack, settings, models=models)
+        if settings.models != "none":
+            stack.later["ears"] = partial(ears.come, settings.models_directory.resolve())
         stack.variables[variable("embedded")] = ",".join(part.name for part in stack.stand_ins)
         yield stack
 

