@@ -8,7 +8,7 @@ import msgspec
 
 OPEN: Final = "<known>"
 CLOSE: Final = "</known>"
-_CHANGING: Final = frozenset({"today", "weekday", "goals_completed", "open_goals", "open_goals_not_shown"})
+_CHANGING: Final = frozenset({"today", "weekday", "goals_completed", "open_goals", "open_goals_not_shown", "in_a_call"})
 
 Line = dict[str, Any]
 
@@ -28,8 +28,10 @@ class Known(msgspec.Struct, frozen=True):
 
     def since(self, before: "Known") -> Iterator[Line]:
         """What is other than before."""
-        if changed := {key: value for key, value in self.person.items() if before.person.get(key) != value}:
-            yield changed
+        changed = {key: value for key, value in self.person.items() if before.person.get(key) != value}
+        over = {key: False for key in before.person.keys() - self.person.keys() if before.person[key]}
+        if changed or over:
+            yield changed | over
         yield from (line for key, line in self.goals.items() if before.goals.get(key) != line)
         if gone := [line.get("title") for key, line in before.goals.items() if key not in self.goals]:
             yield {"no longer open": gone}

@@ -14,8 +14,8 @@ RUN, READ = {"id": "a", "title": "Run 10 km", "progress": 0.0}, {"id": "b", "tit
 Turn = dict[str, Any]
 
 
-def _known(*goals: Turn, name: str = "Ann", today: str = "2026-11-23") -> str:
-    lines = [{"today": today, "name": name, "open_goals": len(goals)}, *goals]
+def _known(*goals: Turn, name: str = "Ann", today: str = "2026-11-23", **more: Any) -> str:
+    lines = [{"today": today, "name": name, "open_goals": len(goals), **more}, *goals]
     return "\n".join(["<known>", *map(json.dumps, lines), "</known>"])
 
 
@@ -58,6 +58,20 @@ def test_what_is_new_or_changed_or_gone_is_a_note_that_stays_where_it_is() -> No
     assert "no longer open: Run 10 km" in later
     assert "Read" not in later
     assert fourth[-1]["content"] == "Word 6"
+
+
+def test_a_call_begins_and_ends_in_the_midst_of_a_conversation() -> None:
+    talk = Talk(Standing())
+    typed, spoken = talk.say(_known(RUN)), talk.say(_known(RUN, in_a_call=True))
+    still, over, after = (
+        talk.say(_known(RUN, in_a_call=True)), talk.say(_known(RUN)), talk.say(_known(RUN))
+    )  # fmt: skip
+    for before, told in ((typed, spoken), (spoken, still), (still, over), (over, after)):
+        assert told[: len(before)] == before
+    assert "in_a_call: True" in spoken[-1]["content"]
+    assert still[-1]["content"] == "Word 4"
+    assert "in_a_call: False" in over[-1]["content"]
+    assert after[-1]["content"] == "Word 8"
 
 
 def test_in_the_midst_of_an_answer_nothing_is_news() -> None:
