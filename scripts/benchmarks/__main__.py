@@ -45,7 +45,7 @@ BENCHES: dict[str, Bench] = {
     "local": local,
     "loss": loss,
 }
-LONG = frozenset({"crowd", "local"})
+LONG = frozenset({"crowd", "local", "loss"})
 """Not among those of `--quick`."""
 KEPT_RUNS = 200
 

@@ -20,7 +20,7 @@ CONCEALED: Final = HEARD_RATE // 10
 """Samples made up for one gap at most; what is made up has faded out by then."""
 PACE: Final = 2.0
 """Seconds of sound a second that are decoded; a sender of more is dropped down to that, and counted."""
-BURST: Final = 2.0
+BURST: Final = 5.0
 """Seconds of sound that may come at once, after a hole in the network."""
 TOLD: Final = 500
 """Packets after which the node's tally is brought up to date: 10 s."""
