@@ -81,7 +81,10 @@ class Host(Protocol):
         """The user has said this; answers the id of the reply that is owed. Raises Refused; the same cid has one effect."""
 
     async def finish(self, reply_id: str, heard: Heard | None) -> None:
-        """The reply has been played: to its end (None), or it was cut and this is what was heard. Raises Refused."""
+        """The reply has been played to its end (None), or it was cut and this is what was heard. Raises Refused.
+
+        None before it has an end: the call waits for it no longer, and it is written.
+        """
 
     def signal(self, type: str, data: Mapping[str, Any]) -> None:  # noqa: A002 - as in the protocol of the devices
         """To the user's devices: `call.state`, `caption`, `call.turn`."""
