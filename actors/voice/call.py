@@ -9,26 +9,21 @@ from typing import Any, Final
 import structlog
 
 from actors.domain.refusals import CallNotFound
-from actors.media import FRAME, HEARD_RATE
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Envelope, Overloaded, Refused
 from actors.runtime.ids import derived
 from actors.runtime.mailbox import Mailbox
 from actors.voice import moves, requests
-from actors.voice.endpointing import Endpointing, Found, Paused, Segment, Started
-from actors.voice.levels import Levels
+from actors.voice.endpointing import Endpointing, Found, Paused, Started
 from actors.voice.line import Answered, Line, Moved, settle
 from actors.voice.listening import Ears, Probability
 from actors.voice.messages import Around, Candidate, Ended, FromSession, HangUp, Host, Offered
+from actors.voice.models import Models
 from actors.voice.turn import Turns
 from actors.voice.words import SPELLS, patience
 
 WAITING: Final = 2_000
 """Messages that wait for the call at most: one more, and it ends with `overloaded`."""
-TRANSCRIBING: Final = 8
-"""Segments whose words are asked for at once, at most."""
-JUDGED: Final = 8 * HEARD_RATE
-"""Samples the judge is given at most."""
 
 log = structlog.get_logger()
 
@@ -40,49 +35,22 @@ class Call:
         self.call_id = call_id
         self._host = host
         self._around = around
-        self._language = language
         self._mailbox = Mailbox(WAITING)
         self._children = Children(f"call/{call_id}", self._post)
         self._host_children = Children(f"call/{call_id}", self._post)
         self._voice = around.peers.voice()
         self._line = Line(around.peers, self._voice, self._children, self._post)
         self._ears = Ears(None if around.detector is None else around.detector.stream())
+        self._models = Models(around, self._ears.microphone, self._children, language)
         self._endpointing = Endpointing(pauses)
         self._turns = Turns(around.timings, language)
         self._owed: deque[moves.Say | moves.Finish] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._patience = 0.0
-        self._speaking: set[str] = set()
-        self._transcribing: set[str] = set()
         self._reason: str | None = None
         self._full = False
-        self._on: dict[type, Callable[[Any], None]] = {
-            Offered: lambda offer: self._line.offered(offer, around.timings.connect),
-            Candidate: self._line.candidate,
-            Answered: self._answered,
-            Moved: self._moved,
-            HangUp: self._hang_up,
-            Probability: self._hear,
-            requests.Judged: self._judged,
-            moves.Transcribed: self._transcribed,
-            ChildEnded: self._child_ended,
-        }
-        self._do: dict[type, Callable[[Any], moves.Event | None]] = {
-            moves.Transcribe: self._transcribe,
-            moves.Measure: self._measure,
-            moves.Say: self._owe,
-            moves.Finish: self._owe,
-            moves.Speak: self._speak,
-            moves.Hush: self._hush,
-            moves.Play: self._play,
-            moves.Pause: lambda _: self._voice.pause(),
-            moves.Resume: lambda resume: self._voice.resume(resume.frame),
-            moves.Cut: self._cut,
-            moves.Caption: self._caption,
-            moves.Show: self._show,
-            moves.Timeline: self._timeline,
-            moves.End: self._end,
-        }
+        self._on = self._handlers()
+        self._do = self._doings()
 
     def tell(self, message: FromSession) -> None:
         """Never waits. Once the call has ended, an offer or candidate is refused and anything else is past."""
@@ -116,6 +84,21 @@ class Call:
         return Ended(self._reason or "failed", self._endpointing.mean)
 
     # what arrives
+
+    def _handlers(self) -> dict[type, Callable[[Any], None]]:
+        """What is not for the turns, or not only."""
+        patience = self._around.timings.connect
+        return {
+            Offered: lambda offer: self._line.offered(offer, patience),
+            Candidate: self._line.candidate,
+            Answered: self._answered,
+            Moved: self._moved,
+            HangUp: lambda hang_up: self._take(moves.HungUp(hang_up.reason)),
+            Probability: self._hear,
+            requests.Judged: self._judged,
+            moves.Transcribed: self._transcribed,
+            ChildEnded: self._child_ended,
+        }
 
     def _post(self, message: Any) -> None:
         """From a child, the timer or the peer."""
@@ -154,9 +137,6 @@ class Call:
                 self._endpointing.drop()
             self._take(event)
 
-    def _hang_up(self, message: HangUp) -> None:
-        self._take(moves.HungUp(message.reason))
-
     def _hear(self, heard: Probability) -> None:
         if heard.epoch != self._line.epoch:
             return
@@ -169,15 +149,8 @@ class Call:
                 self._patience = 0.0
             case Paused(segment=segment):
                 self._endpointing.hint(segment, self._patience)
-                self._judge(segment)
+                self._models.judge(segment)
         self._take(moves.Perceived(self._line.epoch, found))
-
-    def _judge(self, segment: Segment) -> None:
-        """Of this pause; what is still asked about an earlier one is of no use."""
-        if self._around.judge is not None:
-            pcm = self._ears.microphone.between(max(segment.start, segment.end - JUDGED), segment.end)
-            self._children.cancel("judge")
-            self._children.spawn("judge", requests.judge(self._around.judge, pcm, segment))
 
     def _judged(self, judged: requests.Judged) -> None:
         if judged.finished is not None:
@@ -202,34 +175,23 @@ class Call:
 
     # what is done
 
-    def _transcribe(self, asked: moves.Transcribe) -> moves.Event | None:
-        """A segment that has grown is asked for anew: its words so far are of no use."""
-        microphone = self._ears.microphone
-        pcm = microphone.between(asked.segment.start, asked.segment.end or microphone.end)
-        name = f"transcribe/{'interim' if asked.interim else asked.segment.number}"
-        self._children.cancel(name)
-        self._transcribing = {known for known in self._transcribing if known in self._children}
-        if len(self._transcribing) >= TRANSCRIBING:
-            return moves.NotTranscribed(asked.turn, asked.segment, "speech.limited", asked.interim)
-        self._transcribing.add(name)
-        self._children.spawn(name, requests.transcribe(self._around.transcriber, pcm, asked, self._language))
-        return None
-
-    def _measure(self, asked: moves.Measure) -> moves.Measured:
-        levels = Levels(int(FRAME * HEARD_RATE))
-        levels.add(self._ears.microphone.between(asked.start, self._ears.microphone.end))
-        return moves.Measured(asked.turn, tuple(levels.peaks), self._endpointing.voiced)
-
-    def _speak(self, asked: moves.Speak) -> None:
-        name = f"speak/{asked.generation}/{asked.line}"
-        work = requests.speak(self._around.speaker, asked, self._language, self._post)
-        self._speaking = {name for name in self._speaking if name in self._children} | {name}
-        self._children.spawn(name, work)
-
-    def _hush(self, hush: moves.Hush) -> None:
-        for name in self._speaking:
-            if name.startswith(f"speak/{hush.generation}/") and (not hush.line or name.endswith(f"/{hush.line}")):
-                self._children.cancel(name)
+    def _doings(self) -> dict[type, Callable[[Any], moves.Event | None]]:
+        return {
+            moves.Transcribe: self._models.transcribe,
+            moves.Measure: lambda asked: self._models.measure(asked, self._endpointing.voiced),
+            moves.Say: self._owe,
+            moves.Finish: self._owe,
+            moves.Speak: lambda asked: self._models.speak(asked, self._post),
+            moves.Hush: self._models.hush,
+            moves.Play: self._play,
+            moves.Pause: lambda _: self._voice.pause(),
+            moves.Resume: lambda resume: self._voice.resume(resume.frame),
+            moves.Cut: self._cut,
+            moves.Caption: self._caption,
+            moves.Show: self._show,
+            moves.Timeline: self._timeline,
+            moves.End: self._end,
+        }
 
     def _play(self, play: moves.Play) -> moves.Queued:
         frames = self._voice.play(play.pcm)

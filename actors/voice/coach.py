@@ -144,11 +144,8 @@ class Coach:
             self.hear_of(event)
 
     def not_taken(self, failed: moves.NotTaken) -> None:
-        if self._said is None or self._said.turn != failed.turn:
-            return
-        cut, self._said = self._said.cut, None
-        if not cut:
-            self._explain(failed.code)
+        if self._said is not None and self._said.turn == failed.turn:
+            self._not_said(failed.code)
 
     def hear_of(self, event: FromReply) -> None:
         """The session's news of a reply: of the one in hand, of the one that was cut, or of one that may become ours."""
@@ -177,7 +174,10 @@ class Coach:
         if self.speaking.has_sound(line):
             self._moment.do(moves.Play(made.generation, made.line, b"", last=True))
         if isinstance(made, moves.NotMade):
-            self._mute(line, made.code)
+            self._moment.problem = made.code
+            self.speaking.mute(line, made.code)
+            if not self.speaking.has_sound(line):
+                self._begin(line)
 
     # what has become due
 
@@ -274,17 +274,10 @@ class Coach:
             heard = max(cut.told, self.speaking.playout.heard(cut.generation, min(progress.heard, cut.sent)))
             self._tell_finished(cut.reply, Heard(cut.reply.text[:heard].rstrip(), not progress.confirmed))
 
-    def _mute(self, line: Line, code: str) -> None:
-        self._moment.problem = code
-        if line.written:
-            self.speaking.mute(line, code)
-        if not self.speaking.has_sound(line):
-            self._begin(line)
-
-    def _not_said(self) -> None:
+    def _not_said(self, code: str = TIMED_OUT) -> None:
         said, self._said = self._said, None
         if said is not None and not said.cut:
-            self._explain(TIMED_OUT)
+            self._explain(code)
 
     def _stop_making(self) -> None:
         line = self.speaking.making

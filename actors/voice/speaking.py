@@ -105,8 +105,9 @@ class Speaking:
         return self.playout.has(self.generation, line.number)
 
     def mute(self, line: Line, code: str) -> None:
-        """That line, and what follows in this generation, can only be shown."""
-        self.muted, self.shown = code, max(self.shown, line.stop)
+        """That line can only be shown; so can what follows it in a reply."""
+        if line.written:
+            self.muted, self.shown = code, max(self.shown, line.stop)
 
     def left(self, progress: Progress) -> int:
         """Frames that are to be heard yet, of those the voice was given."""

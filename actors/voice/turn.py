@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from actors.media import FRAME, Progress
+from actors.media import Progress
 from actors.voice import moves, words
 from actors.voice.coach import Coach
 from actors.voice.endpointing import Ended, Filled, Paused, Resumed, Segment, Started
-from actors.voice.interruption import AFTER, BEFORE, HELD, LAG, VOICED, Verdict, by_sound, by_words
+from actors.voice.interruption import LOOK, Interruption
 from actors.voice.messages import CallState, ReplyEnded, ReplySaid, ReplyTool
 from actors.voice.moment import Deadline, Moment
 from actors.voice.phrases import NOT_CAUGHT
@@ -24,20 +23,10 @@ SHOWN: Final[dict[State, CallState]] = {
 }  # fmt: skip
 AT_ONCE: Final = 8
 """Deadlines that are met at one time, at most: others at the next, which is then at once."""
-LOOK: Final = 0.25
-"""Seconds after which the words of an interruption are looked for, and between two looks."""
 CAPTION: Final = 1.0
-"""The same while the coach is silent: for captions only."""
+"""Seconds between two looks for the words so far, while the coach is silent."""
 COUGH: Final = 0.4
 """Seconds of speech below which nobody is asked to repeat what had no words."""
-
-
-@dataclass(slots=True)
-class _Hold:
-    """The voice is silent until it is known what the user's sound is."""
-
-    since: float
-    decide_at: float
 
 
 class Turns:
@@ -47,12 +36,12 @@ class Turns:
         self.due = math.inf
         self._moment = Moment()
         self._coach = Coach(self._moment, timings, language)
+        self._interruption = Interruption(self._moment, self._coach, timings.words)
         self._timings = timings
         self._epoch: int | None = None
         self._away_since: float | None = None
         self._turn = 0
         self._utterance: Utterance | None = None
-        self._hold: _Hold | None = None
         self._asked_again = False
         self._over = False
         self._shown: CallState = "connecting"
@@ -72,7 +61,7 @@ class Turns:
             moves.Made: self._coach.made,
             moves.NotMade: self._coach.made,
             moves.Queued: self._coach.speaking.queued,
-            moves.HungUp: self._hung_up,
+            moves.HungUp: lambda hung_up: self._end(hung_up.reason),
             moves.Due: lambda _: None,
         }
         self._heard: dict[type, Callable[[Any], None]] = {
@@ -85,7 +74,7 @@ class Turns:
 
     @property
     def state(self) -> State:
-        if self._hold is not None:
+        if self._interruption.held:
             return "paused"
         if self._coach.is_sounding:
             return "speaking"
@@ -122,16 +111,13 @@ class Turns:
         """Who was speaking has ended; what they had said is answered when they are back, or in the chat."""
         if lost.epoch != self._epoch:
             return
-        self._away_since, self._hold = self._moment.now, None
+        self._away_since = self._moment.now
+        self._interruption.forget()
         self._moment.do(moves.Pause())
         spoken = self._utterance
         if spoken is not None and spoken.speaking:
-            spoken.speaking = spoken.pausing = False
-            spoken.ended_at = spoken.spoken_until = self._moment.now
+            spoken.end(self._moment.now, self._moment.now)
             self._utterance = spoken if spoken.parts else None
-
-    def _hung_up(self, hung_up: moves.HungUp) -> None:
-        self._end(hung_up.reason)
 
     # the user
 
@@ -146,18 +132,16 @@ class Turns:
         if spoken is None:
             self._turn += 1
             spoken = self._utterance = Utterance(self._turn, 0, self._moment.progress.heard, beside=busy)
-        spoken.speaking, spoken.pausing, spoken.voiced = True, False, 0.0
-        spoken.start, spoken.looked_at, spoken.beside = started.sample, now, spoken.beside and busy
+        spoken.begin(started.sample, now, busy=busy)
         if busy and spoken.beside:
-            self._hold = _Hold(now, now + self._timings.words)
-            self._moment.do(moves.Pause())
+            self._interruption.begin()
         elif busy:
             self._coach.cut()
 
     def _paused(self, paused: Paused) -> None:
         spoken = self._utterance
         if spoken is not None:
-            spoken.pausing, spoken.voiced = True, paused.voiced
+            spoken.pause(paused.voiced)
             self._ask(spoken, paused.segment)
 
     def _resumed(self, _: Resumed) -> None:
@@ -171,9 +155,7 @@ class Turns:
     def _ended(self, ended: Ended) -> None:
         spoken = self._utterance
         if spoken is not None:
-            spoken.speaking = spoken.pausing = False
-            spoken.voiced = ended.voiced
-            spoken.ended_at, spoken.spoken_until = self._moment.now, ended.spoken_until
+            spoken.end(self._moment.now, ended.spoken_until, ended.voiced)
             if not (spoken.beside and self._is_coach_busy):
                 self._coach.turn = spoken.turn
             self._ask(spoken, ended.segment)
@@ -193,7 +175,7 @@ class Turns:
         elif not spoken.told(told.segment, told.text, None):
             return
         if spoken.beside and self._is_coach_busy:
-            self._weigh(spoken, told.text, final=not told.interim)
+            self._interruption.weigh(spoken, told.text, final=not told.interim)
         elif not words.is_noise(told.text) and (not told.interim or told.segment.start >= spoken.known_until):
             text = f"{spoken.text} {told.text}".strip() if told.interim else spoken.text
             self._moment.do(moves.Caption(spoken.turn, "user", text, final=False))
@@ -205,50 +187,20 @@ class Turns:
             if not failed.interim:
                 spoken.told(failed.segment, None, failed.code)
 
-    def _weigh(self, spoken: Utterance, text: str, *, final: bool) -> None:
-        ours, nearly_over = self._in_the_air(spoken), self._coach.nearly_over
-        self._decide(spoken, by_words(text, ours, final=final, nearly_over=nearly_over))
-
-    def _in_the_air(self, spoken: Utterance) -> str:
-        """What the coach said around this."""
-        return self._coach.speaking.playout.around(spoken.frame - BEFORE, self._moment.progress.heard + AFTER)
-
     def _measure(self) -> None:
-        """No words yet: how long and how loud was it?"""
-        if self._utterance is not None and self._hold is not None:
-            self._hold.decide_at = self._moment.now + LOOK
-            self._moment.do(moves.Measure(self._utterance.turn, self._utterance.start))
+        if self._utterance is not None:
+            self._interruption.measure(self._utterance)
 
     def _measured(self, measured: moves.Measured) -> None:
-        spoken, hold, now = self._utterance, self._hold, self._moment.now
-        if spoken is None or hold is None or spoken.turn != measured.turn:
-            return
-        heard, voiced = self._moment.progress.heard, max(measured.voiced, spoken.voiced)
-        played = self._coach.speaking.playout.levels(heard - len(measured.levels) - LAG, heard + AFTER)
-        goes_on = spoken.speaking and not spoken.pausing and now < hold.since + HELD
-        hold.decide_at = now + max(FRAME, VOICED - voiced)
-        self._decide(spoken, by_sound(measured.levels, played, voiced, goes_on=goes_on))
-
-    def _decide(self, spoken: Utterance, verdict: Verdict) -> None:
-        match verdict:
-            case "cut":
-                self._hold, spoken.beside, spoken.cut_in = None, False, True
-                self._coach.cut()
-            case "answer" | "resume":
-                spoken.answers = verdict == "answer"
-                self._go_on_speaking()
-
-    def _go_on_speaking(self) -> None:
-        if self._hold is not None:
-            self._hold = None
-            self._coach.resume()
+        if self._utterance is not None and self._utterance.turn == measured.turn:
+            self._interruption.measured(self._utterance, measured)
 
     # what follows
 
     def _go_on(self) -> None:
         """Whatever is due, until nothing more is; then say how things are and when to be asked again."""
         for _ in range(AT_ONCE):
-            spoken, held = self._utterance, self._hold is not None
+            spoken, held = self._utterance, self._interruption.held
             if held or (spoken is not None and spoken.speaking and not spoken.beside):
                 self._coach.wait()
             if spoken is not None and not spoken.speaking and not held and spoken.whole:
@@ -274,7 +226,9 @@ class Turns:
         self._utterance = None
         if words.is_noise(text):
             self._not_caught(spoken)
-        elif not (spoken.cut_in and (words.is_stop(text) or words.is_echo(text, self._in_the_air(spoken)))):
+        elif not (
+            spoken.cut_in and (words.is_stop(text) or words.is_echo(text, self._interruption.in_the_air(spoken)))
+        ):
             self._say(spoken, text)
 
     def _say(self, spoken: Utterance, text: str) -> None:
@@ -297,20 +251,20 @@ class Turns:
     def _deadlines(self) -> Iterator[Deadline]:
         if self._over:
             return
-        spoken, hold, there = self._utterance, self._hold, self._away_since is None
+        spoken, held, there = self._utterance, self._interruption.held, self._away_since is None
         if self._away_since is not None:
             yield self._away_since + self._timings.away, self._stay_away
-        if hold is not None:
-            yield hold.decide_at, self._measure
+        if held:
+            yield self._interruption.decide_at, self._measure
         if spoken is not None and not spoken.speaking and not spoken.whole:
             yield spoken.ended_at + self._timings.transcript, self._give_up
         if spoken is not None and spoken.speaking and not spoken.pausing and not spoken.looking and there:
-            wait = LOOK if hold is not None else CAPTION
+            wait = LOOK if held else CAPTION
             yield spoken.looked_at + wait, self._look
-        if self._coach.is_sounding and there and hold is None:
+        if self._coach.is_sounding and there and not held:
             yield self._coach.looks_at, nothing
         awaited = spoken is not None and not spoken.speaking and not (spoken.beside and self._is_coach_busy)
-        yield from self._coach.deadlines(there=there and hold is None, awaited=awaited)
+        yield from self._coach.deadlines(there=there and not held, awaited=awaited)
 
     def _stay_away(self) -> None:
         self._end("away")
@@ -329,7 +283,7 @@ class Turns:
 
     def _show(self) -> None:
         """An interruption that is not decided is not shown."""
-        state = self._shown if self._hold is not None else SHOWN[self.state]
+        state = self._shown if self._interruption.held else SHOWN[self.state]
         if self._away_since is not None:
             state = "connecting" if self._epoch is None else "away"
         if not self._over and (state != self._shown or self._moment.problem is not None):

@@ -56,6 +56,19 @@ class Utterance:
         """The sample up to which its words are known, or asked for."""
         return max((part.segment.end for part in self.parts.values()), default=self.start)
 
+    def begin(self, sample: int, now: float, *, busy: bool) -> None:
+        """They speak, or speak again. `busy`: so does the coach, or it is about to."""
+        self.speaking, self.pausing, self.voiced = True, False, 0.0
+        self.start, self.looked_at, self.beside = sample, now, self.beside and busy
+
+    def pause(self, voiced: float) -> None:
+        self.pausing, self.voiced = True, voiced
+
+    def end(self, now: float, spoken_until: float, voiced: float | None = None) -> None:
+        self.speaking = self.pausing = False
+        self.ended_at, self.spoken_until = now, spoken_until
+        self.voiced = self.voiced if voiced is None else voiced
+
     def waits_for(self, segment: Segment) -> bool:
         """Its words are to be asked for: not when they were already."""
         known = self.parts.get(segment.number)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from actors.voice.coach import Coach
+from actors.voice.interruption import Interruption
 from actors.voice.playout import Playout
 from actors.voice.reply import Cut
 from actors.voice.silence import Silence
 from actors.voice.speaking import Line, Speaking
-from actors.voice.turn import Turns
 from tests.voice.orders import Broken, World
 
 RUNS = int(os.environ.get("LIFEBUDDY_TURN_RUNS", "10000"))
@@ -86,8 +86,8 @@ def _always_settled(coach: Coach) -> bool:
         pytest.param(Silence, "filler_at", _never, "dead air", id="no-fillers"),
         pytest.param(Coach, "_stop_making", _nothing, "at once", id="a-speaker-may-stall-for-ever"),
         pytest.param(Coach, "settled", property(_always_settled), "before the reply", id="replies-overlap"),
-        pytest.param(Turns, "_measured", _nothing, "e", id="undecided-interruptions-stay-undecided"),
-        pytest.param(Turns, "_weigh", _nothing, "nobody answers", id="words-do-not-interrupt"),
+        pytest.param(Interruption, "measured", _nothing, "e", id="undecided-interruptions-stay-undecided"),
+        pytest.param(Interruption, "weigh", _nothing, "nobody answers", id="words-do-not-interrupt"),
     ],
 )
 def test_without_a_rule_some_promise_is_broken(
