@@ -25,6 +25,7 @@ from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
 from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
 from scripts.benchmarks.starts import ready, wake
+from scripts.benchmarks.takeover import takeover
 from scripts.benchmarks.venv import ProgramFailedError
 from scripts.embedded.child import StartError
 
@@ -42,10 +43,11 @@ BENCHES: dict[str, Bench] = {
     "answer": answer,
     "call-cpu": call_cpu,
     "crowd": crowd,
+    "takeover": takeover,
     "local": local,
     "loss": loss,
 }
-LONG = frozenset({"crowd", "local", "loss"})
+LONG = frozenset({"crowd", "local", "loss", "takeover"})
 """Not among those of `--quick`."""
 KEPT_RUNS = 200
 

@@ -2,10 +2,12 @@
 
 `{"do": "connect", "url": …, "tokens": […]}`; `{"do": "burst", "what": …, "each": N, "users": [FROM, TO]}`: all these
 users at once, each the next command when the last was acknowledged; `{"do": "alone", …}`: one user after the other;
-`{"do": "paced", …, "rate": R}`: R commands a second over all of them, whatever the answers do. Answers are JSON lines.
+`{"do": "paced", …, "rate": R}`: R commands a second over all of them, whatever the answers do; `{"do": "insist", …}`: all
+at once, each the same command again every 250 ms until it is carried out. Answers are JSON lines.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -21,6 +23,8 @@ from actors.runtime.ids import uuid7
 
 TEXT = "I walked to work today instead of taking the bus, and it felt good. What could I try next week? "
 ACK_WITHIN = 60.0  # seconds
+UNANSWERED = 2.0  # seconds after which it is asked again
+AGAIN = 0.25
 FUTURE = 10**9  # a seq no log has reached: the answer is "nothing was missed"
 
 WHAT: dict[str, Callable[[], dict[str, object]]] = {
@@ -55,18 +59,34 @@ class Client:
 
     async def send(self, what: str) -> float:
         """One command; the seconds until it was acknowledged."""
-        self._number += 1
-        number = str(self._number)
-        acked = self._acks[number] = asyncio.get_running_loop().create_future()
-        body = json.dumps(WHAT[what]())
         began = time.perf_counter()
-        await self._socket.send_str(f'42{number}["{what}",{body}]')
-        async with asyncio.timeout(ACK_WITHIN):
-            answer = json.loads(await acked)[0]
+        answer = await self._ask(what, json.dumps(WHAT[what]()), ACK_WITHIN)
         took = time.perf_counter() - began
         if not answer["ok"]:
             self.problems[answer["error"]["code"]] += 1
         return took
+
+    async def insist(self, what: str) -> float:
+        """One command, again and again with the same cid; the seconds until it was carried out."""
+        began, body = time.perf_counter(), json.dumps(WHAT[what]())
+        async with asyncio.timeout(ACK_WITHIN):
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    if (await self._ask(what, body, UNANSWERED))["ok"]:
+                        return time.perf_counter() - began
+                await asyncio.sleep(AGAIN)
+
+    async def _ask(self, what: str, body: str, within: float) -> dict[str, Any]:
+        self._number += 1
+        number = str(self._number)
+        acked = self._acks[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_str(f'42{number}["{what}",{body}]')
+        try:
+            async with asyncio.timeout(within):
+                answer: dict[str, Any] = json.loads(await acked)[0]
+        finally:
+            self._acks.pop(number, None)
+        return answer
 
     async def close(self) -> None:
         self._reading.cancel()
@@ -78,7 +98,9 @@ class Client:
             text: str = frame.data
             if text.startswith("43"):
                 number, bracket, rest = text[2:].partition("[")
-                self._acks.pop(number).set_result(bracket + rest)
+                acked = self._acks.pop(number, None)
+                if acked is not None and not acked.done():
+                    acked.set_result(bracket + rest)
             elif text == "2":
                 await self._socket.send_str("3")
 
@@ -116,6 +138,11 @@ class Load:
             sending.append(asyncio.create_task(client.send(what), name="sending"))
         return self._told(began, await asyncio.gather(*sending))
 
+    async def insist(self, what: str, users: list[int]) -> dict[str, Any]:
+        began = time.perf_counter()
+        took = await asyncio.gather(*(client.insist(what) for client in self._clients[slice(*users)]))
+        return self._told(began, took) | {"first": min(took), "last": max(took)}
+
     async def close(self) -> dict[str, Any]:
         await asyncio.gather(*(client.close() for client in self._clients))
         return {"closed": len(self._clients)}
@@ -149,6 +176,7 @@ async def main() -> None:
             "burst": load.burst,
             "alone": load.alone,
             "paced": load.paced,
+            "insist": load.insist,
             "close": load.close,
         }
         while line := await loop.run_in_executor(None, sys.stdin.readline):

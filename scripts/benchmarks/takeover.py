@@ -1,0 +1,42 @@
+"""Row `takeover`: a node is killed, and whose sessions it had are served by another."""
+
+import sys
+from collections.abc import Sequence
+
+from config.settings import read_settings
+from scripts.benchmarks.programs import load, node
+from scripts.benchmarks.rows import Budget, Row
+from scripts.benchmarks.setting import Setting
+from scripts.benchmarks.venv import figures
+
+PEOPLE = 2_000
+
+
+async def takeover(setting: Setting) -> Sequence[Row]:
+    """Everybody has a device at either node and their session at the one that is killed. Production's own times."""
+    variables = {**await setting.node_variables("takeover"), "LIFEBUDDY_LIMITS_SCALE": "1000000"}
+    crowd = (sys.executable, "-m", "scripts.benchmarks.contenders.crowd", str(PEOPLE), "0", "0")
+    tokens: list[str] = (await figures(*crowd, environment=variables))["tokens"]
+    limit = read_settings().membership_ttl_seconds
+    firsts, lasts = list[float](), list[float]()
+    for number in range(max(1, setting.rounds // 3)):
+        names = (setting.directory / f"{which}-{number}.log" for which in ("killed", "taking"))
+        async with (
+            node(next(names), variables) as (killed, before),
+            node(next(names), variables) as (_, after),
+            load() as at_killed,
+            load() as at_taking,
+        ):
+            await at_killed.order("connect", url=before, tokens=tokens)
+            await at_taking.order("connect", url=after, tokens=tokens)
+            await at_taking.order("insist", what="goal.create", users=[0, PEOPLE])
+            killed.kill()
+            told = await at_taking.order("insist", what="goal.create", users=[0, PEOPLE])
+            firsts.append(told["first"])
+            lasts.append(told["last"])
+    what = f"a node killed, {PEOPLE} sessions: %s command acknowledged, asked every 250 ms (time)"
+    note = f"membership limit {limit:g} s"
+    return [
+        Row("takeover", what % "the first", "s", Budget(limit + 1, "absolute"), firsts, note=note),
+        Row("takeover", what % "everybody's", "s", Budget(limit + 5, "absolute"), lasts, note=note),
+    ]
