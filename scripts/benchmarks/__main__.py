@@ -18,6 +18,7 @@ from rich.console import Console
 from scripts.benchmarks.actors import actor
 from scripts.benchmarks.calls import answer, call_cpu
 from scripts.benchmarks.chat import chat
+from scripts.benchmarks.fleet import mesh, takeover
 from scripts.benchmarks.local import local
 from scripts.benchmarks.loss import loss
 from scripts.benchmarks.rest import rest
@@ -25,7 +26,6 @@ from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
 from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
 from scripts.benchmarks.starts import ready, wake
-from scripts.benchmarks.takeover import takeover
 from scripts.benchmarks.venv import ProgramFailedError
 from scripts.embedded.child import StartError
 
@@ -43,6 +43,7 @@ BENCHES: dict[str, Bench] = {
     "answer": answer,
     "call-cpu": call_cpu,
     "crowd": crowd,
+    "mesh": mesh,
     "takeover": takeover,
     "local": local,
     "loss": loss,

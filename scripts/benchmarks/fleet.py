@@ -1,9 +1,11 @@
-"""Row `takeover`: a node is killed, and whose sessions it had are served by another."""
+"""Rows `mesh` and `takeover`: what another node costs, and what losing one costs."""
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from config.settings import read_settings
+from scripts.benchmarks.measure import take_turns
 from scripts.benchmarks.programs import load, node
 from scripts.benchmarks.rows import Budget, Row
 from scripts.benchmarks.setting import Setting
@@ -40,3 +42,15 @@ async def takeover(setting: Setting) -> Sequence[Row]:
         Row("takeover", what % "the first", "s", Budget(limit + 1, "absolute"), firsts, note=note),
         Row("takeover", what % "everybody's", "s", Budget(limit + 5, "absolute"), lasts, note=note),
     ]
+
+
+async def mesh(setting: Setting) -> Sequence[Row]:
+    url = (await setting.stack()).variables["LIFEBUDDY_REDIS_URL"]
+
+    async def run(name: str) -> float:
+        return float((await figures(sys.executable, "-m", f"scripts.benchmarks.contenders.{name}", url))["ask"])
+
+    took = await take_turns(setting.rounds, {name: partial(run, name) for name in ("mesh_asks", "bare_mesh")})
+    what = "an ask to another node and its answer, 64 at once (CPU of both)"
+    against = "redis-py's publish and listen by hand, batched, with futures, the same bytes"
+    return [Row("mesh", what, "µs", Budget(2), took["mesh_asks"], took["bare_mesh"], against)]
