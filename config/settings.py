@@ -263,6 +263,11 @@ class Settings(BaseSettings):
     s3_prefix: str = Field("lifebuddy-", pattern=r"^[a-z0-9-]{0,40}$", description="Goes before each bucket's name.")
 
     calls_per_node: PositiveInt = Field(20, description="Calls that a node takes at once; more are `overloaded`.")
+    calls_lag_seconds: PositiveFloat = Field(
+        0.15,
+        description="A node that comes so late to what is due, in one of a hundred cases, takes no call beside those it has.",
+    )
+    calls_longest_seconds: PositiveFloat = Field(3600.0, description="How long a call may last.")
     calls_address: IPv4Address | None = Field(
         None,
         description="Public IPv4 address by which clients reach this node's UDP ports, where it has only a private one itself "

@@ -5,8 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from actors.runtime.envelope import Overloaded
 from actors.runtime.outside import Report
+from actors.runtime.owned import owned
+from actors.voice.figures import Figures
 from actors.voice.messages import Around
+from actors.voice.timings import Timings
+from transport.load import Lateness
 from transport.providers.speech import Speech
 from transport.webrtc.wanted import Wanted
 
@@ -15,13 +20,27 @@ from transport.webrtc.wanted import Wanted
 class Calls:
     """`around` is what a call that begins now has around it; None where nobody hears or nobody speaks.
 
-    `live` is how many peer connections are open, `counts` what was dropped or came late in them, by kind.
+    `live` is how many peer connections are open, `counts` what was dropped or came late in them, by kind; `figures` are of
+    the calls themselves, `longest` the seconds that one may last.
     """
 
     around: Callable[[], Around] | None = None
     ice_servers: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
     live: Callable[[], int] = lambda: 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
+    longest: float = 0.0
+
+
+class Admission:
+    """One more call is refused where those there are would suffer from it; alone it harms nobody."""
+
+    def __init__(self, live: Callable[[], int], lateness: Callable[[], float], most_late: float) -> None:
+        self._live, self._lateness, self._most_late = live, lateness, most_late
+
+    def __call__(self) -> None:
+        if self._live() and self._lateness() > self._most_late:
+            raise Overloaded(retry_after_ms=5000)
 
 
 @asynccontextmanager
@@ -32,9 +51,12 @@ async def opened(wanted: Wanted, speech: Speech, report: Report) -> AsyncIterato
         return
     from transport.webrtc.opened import opened as peers_opened  # noqa: PLC0415 - half a second that only calls cost
 
-    async with peers_opened(wanted, report) as peers:
+    figures, lateness, timings = Figures(), Lateness(), Timings(longest=wanted.calls_longest_seconds)
+    watching = owned(lateness.watch(), "calls.lateness", report)
+    async with watching, peers_opened(wanted, report) as peers:
+        admit = Admission(peers.__len__, lambda: lateness.p99, wanted.calls_lag_seconds)
 
         def around() -> Around:
-            return Around(peers, speech.detector, speech.judge, transcriber, speaker)
+            return Around(peers, speech.detector, speech.judge, transcriber, speaker, timings, figures, admit)
 
-        yield Calls(around, peers.ice_servers, peers.__len__, peers.counts)
+        yield Calls(around, peers.ice_servers, peers.__len__, peers.counts, figures, timings.longest)

@@ -3,6 +3,7 @@ doors refuse what is new, at once and with a time to come back, so that what was
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -13,6 +14,32 @@ EVERY: Final = 0.1
 COUNT_EVERY: Final = 10
 """Looks at the clock between two counts of what waits, which walks all mailboxes."""
 RETRY_AFTER_MS: Final = 1000
+
+
+class Lateness:
+    """How late the loop comes to what is due, as sound feels it: at the worst but one in a hundred of ten seconds."""
+
+    EVERY: Final = 0.05
+
+    def __init__(self) -> None:
+        self._late: deque[float] = deque(maxlen=200)
+
+    @property
+    def p99(self) -> float:
+        """In seconds."""
+        usual = sorted(self._late)[: -1 - len(self._late) // 100]
+        return usual[-1] if usual else 0.0
+
+    def add(self, late: float) -> None:
+        self._late.append(late)
+
+    async def watch(self) -> None:
+        """For ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self.EVERY
+            await asyncio.sleep(self.EVERY)
+            self.add(max(0.0, loop.time() - due))
 
 
 class Load:

@@ -42,7 +42,7 @@ from transport.proving import Proving
 from transport.rest.app import app, listening
 from transport.rest.doors import Doors
 from transport.rest.doors import Limits as RequestLimits
-from transport.rest.gauges import Reading, Tally, show
+from transport.rest.gauges import Histograms, Reading, Tally, show
 from transport.rest.readiness import Check, Detail, Readiness
 from transport.roles import Granting
 from transport.service_keys import ServiceKeys
@@ -184,14 +184,26 @@ def _registry(behind: Behind, load: Load) -> CollectorRegistry:
     """What the process, the inside and its log say of themselves; each door adds its own."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(
-        Tally("call_media", "What was sent, heard, lost or dropped in calls", "kind", behind.calls.counts)
-    )
-    registry.register(Tally("call_seams_unfit", "Private parts of aiortc that are not as they were", "seam", UNFIT))
-    show(registry, [Reading("calls_live", "Peer connections of calls", behind.calls.live)])
+    _show_calls(registry, behind.calls)
     registry.register(Tally("log_errors", "Errors and worse that were logged", "event", behind.errors))
     show(registry, (*behind.readings, Reading("loop_lag_seconds", "How late the loop comes", lambda: load.lag)))
     return registry
+
+
+def _show_calls(registry: CollectorRegistry, calls: Calls) -> None:
+    figures = calls.figures
+    registry.register(Tally("call_media", "What was sent, heard, lost or dropped in calls", "kind", calls.counts))
+    registry.register(Tally("call_seams_unfit", "Private parts of aiortc that are not as they were", "seam", UNFIT))
+    registry.register(Tally("calls_ended", "Calls that came to their end", "reason", figures.ended))
+    stages = Histograms("call_stage_seconds", "How long each stage of a spoken turn took", "stage", figures.stages)
+    registry.register(stages)
+    readings = (
+        Reading("call_peers", "Peer connections of calls", calls.live),
+        Reading("calls_live", "Calls, those among them whose device is away", lambda: figures.live),
+        Reading("calls_begun", "Calls since the start", lambda: figures.begun),
+        Reading("call_turns", "Spoken turns that were answered, since the start", lambda: figures.turns),
+    )
+    show(registry, readings)
 
 
 @asynccontextmanager
@@ -313,5 +325,6 @@ def _rest_doors(
         caught_mail=wanted.caught_mail,
         call_page=wanted.call_page,
         ice_servers=behind.calls.ice_servers,
+        longest_call=behind.calls.longest,
         now=behind.timers.now,
     )

@@ -34,7 +34,7 @@ class Limit(msgspec.Struct, frozen=True):
 CHAT_SEND = Limit(0.5, 20, "chat.send")
 REPLIES = Limit(20 / 60, 20, "replies")
 """Of the coach; what is too early is made later."""
-OFFERS = Limit(0.2, 8, "call.offer")
+OFFERS = Limit(6 / 60, 6, "call.offer")
 FULL = -math.inf
 """The state of a limit nothing has been taken from yet."""
 

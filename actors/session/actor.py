@@ -167,6 +167,7 @@ class Session(Journaled[State]):
 
     async def stopped(self) -> None:
         self.agenda.close()
+        self.calls.close()
         self.jobs.close()
         self.summary.close()
         self.surroundings.outbox.leave(self.address)
@@ -219,6 +220,7 @@ class Session(Journaled[State]):
         self.devices.attach(message.connection, message.device)
         self._reach()
         self.answering.catch_up(message.connection)
+        self.calls.catch_up(message.connection)
         return Attached(self.surroundings.log_id, self.seq)
 
     async def renew(self, message: Renew) -> Attached:

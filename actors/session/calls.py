@@ -24,6 +24,7 @@ from actors.session.devices import Devices
 from actors.session.state import State
 from actors.session.surroundings import Surroundings
 from actors.voice.call import Call
+from actors.voice.figures import Figures
 from actors.voice.messages import Candidate, Ended, HangUp, Heard, Offered, ReplyEnded, ReplySaid, ReplyTool
 
 PREFIX: Final = "call:"
@@ -67,11 +68,13 @@ class Host(Protocol):
 class Line:
     """`voice.messages.Host`: a call asks its session like anybody else, and pushes signals itself."""
 
-    def __init__(self, host: Host, call_id: str) -> None:
+    def __init__(self, host: Host, call_id: str, figures: Figures) -> None:
         self._call_id = call_id
+        self._figures = figures
         self._me = host.me
         self._address = host.address
         self._outbox = host.surroundings.outbox
+        self._state: Mapping[str, Any] | None = None
 
     async def say(self, text: str, cid: str) -> str:
         reply_id: str = await self._me.ask(Said(self._call_id, text, cid), timeout=WITHIN)
@@ -82,6 +85,16 @@ class Line:
 
     def signal(self, type: str, data: Mapping[str, Any]) -> None:  # noqa: A002 - as in the port
         self._outbox.signal(self._address, type, data)
+        if type == "call.state":
+            self._state = data
+        elif type == "call.turn":
+            self._figures.answered(data["stages"])
+            log.info("call.turn", call_id=self._call_id, turn_id=data["turn_id"], **data["stages"])
+
+    def catch_up(self, connection: str) -> None:
+        """A device that joins in the middle of a call is told how it is."""
+        if self._state is not None:
+            self._outbox.signal(self._address, "call.state", self._state, connection=connection)
 
 
 class Answer:
@@ -112,6 +125,10 @@ class Calls:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._call: Call | None = None
+        self._line: Line | None = None
+        self._at_most: asyncio.TimerHandle | None = None
+        self._figures: dict[str, Figures] = {}
+        """Where each call is counted that has not come to its end."""
         self._call_id = ""
         self._device = ""
         self._due = rate_limit.FULL
@@ -152,10 +169,20 @@ class Calls:
             self._call.tell(HangUp(reason))
             self._forget()
 
+    def catch_up(self, connection: str) -> None:
+        if self._line is not None:
+            self._line.catch_up(connection)
+
     def refused(self, call_id: str, code: str) -> None:
         """The offer with which that call began."""
         if call_id == self._call_id:
             self.hang_up(code)
+
+    def close(self) -> None:
+        """The session is over, and what calls are left with it."""
+        self._forget()
+        for figures in self._figures.values():
+            figures.came_to_end("left")
 
     # What the call tells.
 
@@ -179,7 +206,8 @@ class Calls:
         if child.error is not None:
             log.error("call.crashed", exc_info=child.error)
         ended = child.result if isinstance(child.result, Ended) else Ended("failed")
-        log.info("call.ended", reason=ended.reason)
+        log.info("call.ended", call_id=call_id, reason=ended.reason)
+        self._figures.pop(call_id).came_to_end(ended.reason)
         await self._host.answering.fall_back_to_text(call_id)
         if ended.pauses is not None:
             cid = derived(call_id, "pauses")
@@ -200,7 +228,9 @@ class Calls:
             self._call.tell(ReplyEnded(reply_id, state, problem))
 
     def _forget(self) -> None:
-        self._call, self._call_id, self._device = None, "", ""
+        self._call, self._line, self._call_id, self._device = None, None, "", ""
+        if self._at_most is not None:
+            self._at_most.cancel()
 
     def _of(self, call_id: str) -> Call:
         if self._call is None or call_id != self._call_id:
@@ -208,13 +238,19 @@ class Calls:
         return self._call
 
     def _begin(self) -> Call:
-        host, around = self._host, self._host.surroundings.calls
-        profile = host.state.profile
-        if around is None or profile is None:
+        """Raises NoCalls, Overloaded."""
+        host, profile = self._host, self._host.state.profile
+        if host.surroundings.calls is None or profile is None:
             raise NoCalls
+        around = host.surroundings.calls()
+        around.admit()
         self._call_id = uuid7(host.outside.timers.now())
         language = profile.preferences.language
-        line = Line(host, self._call_id)
-        self._call = Call(self._call_id, line, around(), language=language, pauses=host.state.pauses)
-        host.children.spawn(PREFIX + self._call_id, self._call.run())
-        return self._call
+        self._line = Line(host, self._call_id, around.figures)
+        call = self._call = Call(self._call_id, self._line, around, language=language, pauses=host.state.pauses)
+        host.children.spawn(PREFIX + self._call_id, call.run())
+        around.figures.began()
+        self._figures[self._call_id] = around.figures
+        longest = around.timings.longest
+        self._at_most = asyncio.get_running_loop().call_later(longest, call.tell, HangUp("too_long"))
+        return call

@@ -1,6 +1,6 @@
 """What a call and its session tell each other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -9,6 +9,7 @@ import msgspec
 from actors.domain.conversation import MessageState
 from actors.media import Peers, Speaker, SpeechDetector, Transcriber, TurnJudge
 from actors.runtime.envelope import Reply
+from actors.voice.figures import Figures
 from actors.voice.timings import Timings
 
 CallState = Literal["connecting", "listening", "thinking", "speaking", "away", "ended"]
@@ -101,6 +102,10 @@ class Around:
     transcriber: Transcriber
     speaker: Speaker
     timings: Timings = field(default_factory=Timings)
+    figures: Figures = field(default_factory=Figures)
+    """Counted by all of them together."""
+    admit: Callable[[], None] = lambda: None
+    """Raises Overloaded when those that are there would suffer from one more."""
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -30,6 +30,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """After the last frame was sent: it counts as heard though nobody says so."""
     ahead: float = 10.0
     """The next sentence is made while less than this has not been sent."""
+    longest: float = 3600.0
+    """The whole call."""
     away: float = 60.0
     """Without a peer: the call ends."""
     connect: float = 15.0

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,10 @@ from actors.commands import SendMessage, StopReply
 from actors.domain.refusals import CallBusy, CallNotFound, NoCalls, RateLimited
 from actors.events import MessageAdded, PausesLearned, Recorded
 from actors.ports import TextDelta, Tool, ToolCall, Turn
-from actors.questions import AddCandidate, CallAnswered, EndCall, OfferCall
-from actors.runtime.envelope import Refused
+from actors.questions import AddCandidate, Attach, CallAnswered, EndCall, OfferCall
+from actors.runtime.envelope import Overloaded, Refused
 from actors.voice.messages import Around
+from actors.voice.timings import Timings
 from actors.voice.turn import Turns
 from scripts.embedded.mongo import ReplicaSet
 from tests.session.inside import Inside, inside
@@ -80,6 +82,13 @@ async def message(node: Inside, role: str, number: int = 1) -> MessageAdded:
 def messages(node: Inside, role: str) -> list[MessageAdded]:
     added = [one.data for one in node.device.events if isinstance(one.data, MessageAdded)]
     return [one for one in added if one.role == role]
+
+
+async def over(calls: Around) -> None:
+    """No call is left."""
+    async with asyncio.timeout(5):
+        while calls.figures.live:  # noqa: ASYNC110 - a number
+            await asyncio.sleep(0.02)
 
 
 def states(node: Inside) -> list[str]:
@@ -288,3 +297,46 @@ async def test_a_reply_that_fails_when_some_of_it_was_heard_is_not_said_anew(mon
         assert reply.text.startswith("Good")
         last = next(data for kind, data in reversed(node.device.signals) if kind == "caption")
         assert last["text"] == reply.text
+
+
+async def test_what_calls_come_to_is_counted_and_told_to_who_joins(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("good morning coach")
+    async with inside(mongo.url, database, Saying(SHORT), calls=calls) as node:
+        await node.open()
+        call_id, peer = await offer(node, peers)
+        await say(peer)
+        await message(node, "coach")
+        assert calls.figures.live == calls.figures.turns == 1
+        before = len(node.device.signals)
+        await node.ref.ask(Attach("1/laptop", "laptop"), timeout=5)
+        kind, data = node.device.signals[before]
+        assert (kind, data["call_id"]) == ("call.state", call_id)
+        await node.ref.ask(EndCall(call_id), timeout=5)
+        await node.device.until(lambda _: states(node)[-1:] == ["ended"])
+        await over(calls)
+    assert (calls.figures.begun, dict(calls.figures.ended)) == (1, {"user": 1})
+    told = next(data for kind, data in node.device.signals if kind == "call.turn")
+    assert {stage: kept.sum for stage, kept in calls.figures.stages.items()} == told["stages"]
+
+
+async def test_a_call_is_refused_where_others_would_suffer_and_ends_when_it_has_lasted_long(
+    mongo: ReplicaSet, database: str
+) -> None:
+    peers, calls = stack("hello")
+    full = [True]
+
+    def admit() -> None:
+        if full:
+            raise Overloaded
+
+    calls = replace(calls, admit=admit, timings=Timings(longest=0.3))
+    async with inside(mongo.url, database, Saying(SHORT), calls=calls) as node:
+        await node.open()
+        with pytest.raises(Overloaded):
+            await offer(node, peers)
+        full.clear()
+        await offer(node, peers)
+        await node.device.until(lambda _: states(node)[-1:] == ["ended"])
+        assert node.device.signals[-1][1]["reason"] == "too_long"
+        await over(calls)
+    assert calls.figures.ended == {"too_long": 1}

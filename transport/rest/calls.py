@@ -24,9 +24,10 @@ from transport.rest.routes import Route
 
 
 class CallConfig(msgspec.Struct, frozen=True):
-    """For `RTCPeerConnection`; credentials in `ice_servers` are good for some hours."""
+    """For `RTCPeerConnection`; credentials in `ice_servers` are good for some hours. A call lasts `max_seconds` at most."""
 
     ice_servers: list[dict[str, Any]]
+    max_seconds: float
     max_sdp_bytes: int = MAX_SDP
 
 
@@ -46,10 +47,11 @@ async def end(request: web.Request) -> None:
 
 
 async def config(request: web.Request) -> CallConfig:
-    servers = request.app[DOORS].ice_servers
-    if servers is None:
+    doors = request.app[DOORS]
+    if doors.ice_servers is None:
         raise NoCalls
-    return CallConfig([dict(server) for server in servers(request[IDENTITY].user_id)])
+    servers = [dict(server) for server in doors.ice_servers(request[IDENTITY].user_id)]
+    return CallConfig(servers, doors.longest_call)
 
 
 _CALL: Final = "/v1/calls/{call_id}"

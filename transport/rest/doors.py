@@ -79,6 +79,7 @@ class Doors:
     call_page: bool = False
     ice_servers: Callable[[str], Sequence[Mapping[str, Any]]] | None = None
     """By user; None where no calls are made."""
+    longest_call: float = 0.0
     load: Load = dataclasses.field(default_factory=Load)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

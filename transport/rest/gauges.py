@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import msgspec
 from prometheus_client import CollectorRegistry, Gauge
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+
+from actors.voice.figures import BOUNDS, Histogram
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -41,4 +44,22 @@ class Tally(Collector):
         family = CounterMetricFamily(self.name, self.meaning, labels=[self.label])
         for label, count in list(self.counts.items()):
             family.add_metric([label], count)
+        yield family
+
+
+@dataclass(frozen=True, eq=False)
+class Histograms(Collector):
+    """What is kept elsewhere in milliseconds, told in seconds, by `label`."""
+
+    name: str
+    meaning: str
+    label: str
+    kept: Mapping[str, Histogram]
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        family = HistogramMetricFamily(self.name, self.meaning, labels=[self.label])
+        bounds = [*(str(bound / 1000) for bound in BOUNDS), "+Inf"]
+        for label, histogram in list(self.kept.items()):
+            buckets = list(zip(bounds, accumulate(histogram.parts), strict=True))
+            family.add_metric([label], buckets, histogram.sum / 1000)
         yield family

@@ -12,6 +12,8 @@ class Wanted(Protocol):
     """What the settings say of calls, under the settings' names."""
 
     calls_per_node: int
+    calls_lag_seconds: float
+    calls_longest_seconds: float
     calls_address: IPv4Address | None
     calls_stun: tuple[str, ...]
     calls_turn: tuple[str, ...]
