@@ -50,6 +50,11 @@ class Heartbeat:
         self._n = 0
         self._dropped = 0
 
+    @property
+    def flooded(self) -> bool:
+        """Nobody listens to the channel any more."""
+        return self._dropped >= PATIENCE
+
     def opened(self, channel: Any) -> None:
         """The client opens it in its offer. Any other one, and a second of this name, is closed."""
         if channel.label != LABEL or self._channel is not None:
@@ -73,7 +78,7 @@ class Heartbeat:
 
     def message(self, message: str | bytes) -> None:
         """What the client sent: a pong, or something to drop and count."""
-        if self._dropped >= PATIENCE:
+        if self.flooded:
             self._counts["channel_ignored"] += 1
             return
         pong = _read(message)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from actors.runtime.outside import Report
 from transport.webrtc.ice_servers import IceServers
 from transport.webrtc.peers import Network, RtcPeers
-from transport.webrtc.seams.host_addresses import loopback_only
+from transport.webrtc.seams.host_addresses import has_public_address, loopback_only
 from transport.webrtc.wanted import Wanted
 
 
@@ -17,7 +17,8 @@ async def opened(wanted: Wanted, report: Report) -> AsyncIterator[RtcPeers]:
     secret = "" if wanted.calls_turn_secret is None else wanted.calls_turn_secret.get_secret_value()
     servers = IceServers(wanted.calls_stun, wanted.calls_turn, secret, wanted.calls_turn_seconds, time.time)
     advertised = None if wanted.calls_address is None else str(wanted.calls_address)
-    network = Network(servers, advertised, wanted.calls_stay_here, public=advertised is not None)
+    public = advertised is not None or has_public_address()
+    network = Network(servers, advertised, wanted.calls_stay_here, public=public)
     with ExitStack() as stack:
         if network.loopback:
             stack.enter_context(loopback_only())

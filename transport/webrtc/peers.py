@@ -19,6 +19,7 @@ from transport.webrtc.ice_servers import IceServers
 from transport.webrtc.inbound import InboundAudio
 from transport.webrtc.offers import Offer, answer_of, read_offer
 from transport.webrtc.seams.certificate import Certificate
+from transport.webrtc.seams.connecting import Connecting
 from transport.webrtc.seams.sources import bound
 from transport.webrtc.seams.strangers import keep_out
 from transport.webrtc.tracks import VoiceTrack
@@ -75,6 +76,7 @@ class RtcPeer:
         self._track = VoiceTrack(voice, house.counts, self._alive_at)
         self._heartbeat = Heartbeat(self._track.says, house.counts, self._now)
         self._pc: RTCPeerConnection | None = None
+        self._connecting: Connecting | None = None
         self._mids: Sequence[str] = ()
         self._sdp = ""
         self._candidates = 0
@@ -137,6 +139,7 @@ class RtcPeer:
                 bundlePolicy=RTCBundlePolicy.MAX_BUNDLE if offer.sound_first else RTCBundlePolicy.BALANCED,
             )
         )
+        self._connecting = Connecting(pc)
         self._house.certificate.give(pc)
         self._mids = offer.mids
         self._track.sender = pc.addTrack(self._track)
@@ -188,6 +191,8 @@ class RtcPeer:
         while True:
             await asyncio.sleep(EVERY)
             self._heartbeat.ping()
+            if self._heartbeat.flooded and self._pc is not None and self._pc.sctp is not None:
+                await self._pc.sctp.stop()
             if silent != (self._now() - self._alive_at() > SILENT):
                 silent = not silent
                 self._on_state("silent" if silent else "heard")
@@ -219,6 +224,8 @@ class RtcPeer:
         try:
             if self._pc is not None:
                 async with asyncio.timeout(CLOSES):
+                    if self._connecting is not None:
+                        await self._connecting.give_up()
                     await self._pc.close()
         except TimeoutError:
             self._house.counts["close_overstayed"] += 1
@@ -234,7 +241,7 @@ class RtcPeers:
         self.counts: Counter[str] = Counter()
         """For `/metrics`, by kind. Of the coach's voice: `packets`; `late` ones, by more than 20 ms; frames of time `skipped`;
         what players lost and made up (`player_…`). Of users' voices: `sound_…`. Dropped: `candidates_…`, `channel_…`,
-        `pong_lies`, `strangers`, `stun_garbage`. `close_overstayed`: connections that did not end in time.
+        `pong_lies`, `strangers`, `stun_garbage`, `flooded`. `close_overstayed`: connections that did not end in time.
         """
         self._house = House(network, Certificate(), self.counts, report)
         self._most = most

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aioice import ice
+from aiortc import RTCConfiguration, RTCPeerConnection
 from pydantic import SecretStr
 
 from actors.runtime.envelope import Overloaded
@@ -47,6 +48,27 @@ async def test_a_node_behind_an_address_of_its_own_names_that() -> None:
         peer = await peers.answer(await client.offer(), peers.voice(), client.state)
         named = set(re.findall(r"a=candidate:\S+ 1 udp \d+ (\S+)", peer.sdp))
         assert {one for one in named if ipaddress.ip_address(one).version == 4} == {"203.0.113.7"}
+    await client.pc.close()
+
+
+@pytest.mark.parametrize(("address", "asked"), [("10.0.0.5", 1), ("8.8.4.4", 0)])
+async def test_only_a_node_that_is_not_reached_directly_asks_who_it_is(
+    address: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address is no address of this machine: nothing is bound, and nobody is asked over the network."""
+    monkeypatch.setattr(ice, "get_host_addresses", lambda **_: [address])
+    made: list[RTCConfiguration] = []
+
+    def seen(configuration: RTCConfiguration) -> RTCPeerConnection:
+        made.append(configuration)
+        return RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+    monkeypatch.setattr("transport.webrtc.peers.RTCPeerConnection", seen)
+    client = Client()
+    async with opened(settings(host="0.0.0.1", calls_stun="stun:stun.example.org"), quiet) as peers:
+        await peers.answer(await client.offer(), peers.voice(), client.state)
+    (configuration,) = made
+    assert len(configuration.iceServers or ()) == asked
     await client.pc.close()
 
 

@@ -192,6 +192,55 @@ async def test_garbage_and_replay_at_the_port_do_not_hurt(node: RtcPeers) -> Non
         assert node.counts["strangers"] > 300
 
 
+async def test_a_flood_is_dropped_before_it_is_read(node: RtcPeers) -> None:
+    voice = node.voice()
+    async with call(node, voice) as (client, _):
+        voice.play(speech(0.5))
+        own = client.pc.getReceivers()[0].transport.transport._connection
+        for _ in range(3000):
+            await own.send(b"\x80" + bytes(200))
+            await asyncio.sleep(0)
+        assert node.counts["flooded"] > 200
+        await until(lambda: voice.progress().sent == 25)
+        await asyncio.sleep(0.3)
+        before = client.pings[-1]
+        await until(lambda: client.pings[-1] > before + 1)
+        assert client.states == ["connected"]
+
+
+async def test_a_call_that_ends_while_it_connects_leaves_nothing(node: RtcPeers) -> None:
+    """Stock aiortc goes on connecting what was closed, and starts tasks that nobody ends."""
+    parts: list[object] = []
+    for nth in range(15):
+        client = Client()
+        client.open_channel()
+        peer = await node.answer(await client.offer(), node.voice(), client.state)
+        assert peer._pc is not None
+        parts += [*peer._pc.getSenders(), *peer._pc.getReceivers()]
+        parts.append(peer._pc.getReceivers()[0].transport.transport._connection)
+        await client.take(peer.sdp)
+        await asyncio.sleep(nth * 0.005)
+        await peer.close()
+        await client.pc.close()
+    await asyncio.sleep(0.1)
+    frames = [getattr(task.get_coro(), "cr_frame", None) for task in asyncio.all_tasks()]
+    assert not [frame for frame in frames if frame and frame.f_locals.get("self") in parts]
+
+
+async def test_closing_has_an_end(node: RtcPeers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.webrtc.peers.CLOSES", 0.2)
+    async with call(node, node.voice()) as (client, peer):
+        assert peer._pc is not None
+        stock, stuck = peer._pc.close, asyncio.Event()
+        monkeypatch.setattr(peer._pc, "close", stuck.wait)
+        began = now()
+        await asyncio.gather(peer.close(), peer.close())
+        assert now() - began < 0.4
+        assert (node.counts["close_overstayed"], len(node)) == (1, 0)
+        assert client.states[-1] == "closed"
+        await stock()
+
+
 async def test_a_node_has_one_certificate(node: RtcPeers) -> None:
     async with call(node, node.voice()) as (_, one), call(node, node.voice()) as (_, other):
         prints = [set(re.findall("a=fingerprint:sha-256 (.*)\r\n", peer.sdp)) for peer in (one, other)]

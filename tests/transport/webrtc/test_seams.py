@@ -46,6 +46,12 @@ async def test_where_strangers_can_not_be_kept_out_calls_go_on(monkeypatch: pyte
     assert UNFIT == {"strangers": 1}
 
 
+async def test_where_connecting_is_not_seen_calls_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.webrtc.seams.connecting._PLACE", "_gone")
+    await talk(confirmed=True)
+    assert UNFIT == {"connecting": 1}
+
+
 def test_loopback_is_offered_only_where_it_is_wanted() -> None:
     assert ice.get_host_addresses(use_ipv4=True, use_ipv6=True) == ["127.0.0.1"]
     assert ice.get_host_addresses(use_ipv4=False, use_ipv6=True) == []

@@ -1,13 +1,23 @@
-"""Loopback as a host candidate: aioice leaves it out, and one machine needs nothing else."""
+"""The addresses a node is reached by; loopback among them, which aioice leaves out, where one machine needs nothing else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 
 from aioice import ice
 
 from transport.webrtc.seams.unfit import unfit
 
 LOOPBACK = "127.0.0.1"
+
+
+def has_public_address() -> bool:
+    """Whether clients reach this machine's IPv4 address from anywhere, so that no server need tell it who it is."""
+    stock = getattr(ice, "get_host_addresses", None)
+    if stock is None:
+        unfit("host_addresses")
+        return False
+    return any(ip_address(one).is_global for one in stock(use_ipv4=True, use_ipv6=False))
 
 
 @contextmanager
