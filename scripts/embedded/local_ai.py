@@ -49,6 +49,21 @@ class LocalAI(Child):
             "LIFEBUDDY_MODELS_STATUS_URL": f"{self.url}/healthz",
             "LIFEBUDDY_MODEL_FIRST_TOKEN_SECONDS": "90",
             "LIFEBUDDY_MODEL_WHOLE_SECONDS": "300",
+        } | self._of_calls
+
+    @property
+    def _of_calls(self) -> dict[str, str]:
+        """What it hears and speaks with; on two cores each takes longer than a provider."""
+        return {
+            "LIFEBUDDY_TRANSCRIBER_API_KEY": self._key,
+            "LIFEBUDDY_TRANSCRIBER_BASE_URL": f"{self.url}/v1",
+            "LIFEBUDDY_TRANSCRIBER_MODEL": MODEL,
+            "LIFEBUDDY_TRANSCRIBER_INTERIM_MODEL": f"{MODEL} (interim)",
+            "LIFEBUDDY_TRANSCRIBER_SECONDS": "11",
+            "LIFEBUDDY_SPEAKER_API_KEY": self._key,
+            "LIFEBUDDY_SPEAKER_BASE_URL": f"{self.url}/v1",
+            "LIFEBUDDY_SPEAKER_MODEL": MODEL,
+            "LIFEBUDDY_SPEAKER_FIRST_SOUND_SECONDS": "7",
         }
 
     async def start_again(self) -> None:

@@ -23,7 +23,7 @@ async def served(tmp_path: Path) -> AsyncIterator[LocalAI]:
     write_tiny_gguf(tmp_path / "tiny-model.gguf")
     told = {"AI_SIZE": "lite", "AI_MODELS": str(tmp_path / "models"), "AI_LLM_FILE": str(tmp_path / "tiny-model.gguf")}
     with held_port() as closed:
-        told |= pip_variables(f"http://127.0.0.1:{closed}/simple/")
+        told |= pip_variables(f"http://127.0.0.1:{closed}/simple/") | {"HF_HUB_OFFLINE": "1"}
         async with local_ai(tmp_path / "ai", told) as child:
             await child.start_again()
             yield child
@@ -34,7 +34,7 @@ def client(child: LocalAI, key: str) -> AsyncOpenAI:
 
 
 async def until_settled(child: LocalAI) -> dict[str, dict[str, Any]]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(45):
         while True:
             parts = await child.parts()
             if all(part["state"] in {"ready", "failed"} for part in parts.values()):
@@ -42,10 +42,13 @@ async def until_settled(child: LocalAI) -> dict[str, dict[str, Any]]:
             await asyncio.sleep(0.1)
 
 
+@pytest.mark.timeout(60)
 async def test_a_file_of_one_s_own_answers_and_what_cannot_be_fetched_says_so(served: LocalAI) -> None:
     parts = await until_settled(served)
     assert (parts["chat"]["state"], parts["chat"]["model"]) == ("ready", "tiny-model")
     assert parts["embeddings"]["problem"] == "no source of model files could be reached"
+    assert parts["transcription"]["problem"] == "no source of model files could be reached"
+    assert parts["speech"]["state"] == "ready", "the voice came with its package"
     async with client(served, served.variables["LIFEBUDDY_OPENAI_API_KEY"]) as openai:
         stream = await openai.chat.completions.create(
             model=served.variables["LIFEBUDDY_OPENAI_MODEL"],

@@ -15,6 +15,7 @@ from scripts.embedded.ai.asked import Asked, asked_in
 from scripts.embedded.ai.chat import Completion
 from scripts.embedded.ai.cues import orders_goal
 from scripts.embedded.ai.router import NONE, Call, Router
+from scripts.embedded.child import Child
 
 WAITING: Final = 8
 """Requests that may wait for the one that is answered; the next is refused."""
@@ -35,8 +36,17 @@ class BusyError(Exception):
 class Backend:
     """`url` ends in /v1. Slot 0 of llama.cpp's server keeps the conversation read, slot 1 the router's prompt."""
 
-    def __init__(self, url: str, model: str, headers: dict[str, str], http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        headers: dict[str, str],
+        http: aiohttp.ClientSession,
+        child: Child | None = None,
+    ) -> None:
+        """`child`: its process, where it is ours."""
         self.model = model
+        self._child = child
         self._url = url
         self._headers = headers
         self._http = http
@@ -54,6 +64,15 @@ class Backend:
                 yield
         finally:
             self._inside -= 1
+
+    def freeze(self) -> None:
+        """It computes nothing until it thaws; whoever waits for its words goes on waiting."""
+        if self._child is not None:
+            self._child.freeze()
+
+    def thaw(self) -> None:
+        if self._child is not None:
+            self._child.thaw()
 
     @asynccontextmanager
     async def completion(self, request: dict[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -15,7 +15,9 @@ from scripts.embedded.ai.chat import NAME, Completion, call_chunks, call_whole, 
 from scripts.embedded.ai.embeddings import Embedder
 from scripts.embedded.ai.models import Models
 from scripts.embedded.ai.moderation import Moderation
+from scripts.embedded.ai.order import Order
 from scripts.embedded.ai.router import Call
+from scripts.embedded.ai.sound import SoundDoors
 from scripts.embedded.ai.standing import Standing
 
 MAX_BODY: Final = 4 * 2**20
@@ -41,11 +43,21 @@ class Front:
     """`backend` and `embedder` are None until their models are there."""
 
     def __init__(self, coming: Models, key: str) -> None:
-        self.backend: Backend | None = None
+        self._backend: Backend | None = None
+        self.order = Order()
+        self.sound = SoundDoors(self.order, _json, self._not_there)
         self.embedder: Embedder | None = None
         self._standing = Standing()
         self._coming = coming
         self._key = key.encode()
+
+    @property
+    def backend(self) -> Backend | None:
+        return self._backend
+
+    @backend.setter
+    def backend(self, backend: Backend | None) -> None:
+        self._backend = self.order.backend = backend
 
     def application(self) -> web.Application:
         served = web.Application(client_max_size=MAX_BODY, middlewares=[self._admitted])
@@ -54,6 +66,7 @@ class Front:
         served.router.add_post("/v1/chat/completions", self.chat)
         served.router.add_post("/v1/embeddings", self.embeddings)
         served.router.add_post("/v1/moderations", self.moderations)
+        self.sound.add_to(served.router)
         return served
 
     @web.middleware

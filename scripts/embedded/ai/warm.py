@@ -59,7 +59,7 @@ async def warmed(source: Path | Running, http: aiohttp.ClientSession, directory:
         raise StartError("xllamacpp is not installed: start with scripts/run")
     async with llama.llama_server(source, directory, NAME) as server:
         key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
-        backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http)
+        backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http, server)
         await warm(backend, Kept(backend, source, server.slots))
         yield backend
 
