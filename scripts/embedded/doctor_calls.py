@@ -15,12 +15,17 @@ from aioice.turn import create_turn_endpoint
 
 from config.settings import Settings
 from scripts.embedded.findings import Finding
+from transport.providers import silero, smart_turn
 from transport.webrtc.ice_servers import IceServers
 from transport.webrtc.opus import OpusMissingError, library
 
 WITHIN: Final = 2.0
 """Seconds for an answer from a server of these; a datagram on this machine takes none."""
 HERE: Final = "127.0.0.1"
+_FILES: Final = (
+    ("speech detector", silero.FILE, "what is loud is taken for speech"),
+    ("end of turns", smart_turn.FILE, "a turn ends with 0.8 s of silence, whatever was said"),
+)
 _UDP_FIX: Final = "let programs of this machine send and receive UDP on any port; calls need it"
 _STUN_FIX: Final = "check LIFEBUDDY_CALLS_STUN, and that UDP to it is let out"
 _TURN_FIX: Final = (
@@ -33,7 +38,7 @@ _ADDRESS_FIX: Final = "set LIFEBUDDY_CALLS_ADDRESS to the address that STUN sees
 async def calls(settings: Settings, _: dict[str, Any]) -> list[Finding]:
     asked = [_udp(settings), *(_stun(settings, url) for url in settings.calls_stun)]
     turns = await _turns(settings)
-    return [_opus(), *await asyncio.gather(*asked), *turns]
+    return [_opus(), *_models(settings), *await asyncio.gather(*asked), *turns]
 
 
 def _opus() -> Finding:
@@ -42,6 +47,16 @@ def _opus() -> Finding:
     except OpusMissingError as problem:
         return Finding("libopus", "off", why="is not found", fix=str(problem))
     return Finding("libopus", "real", opus._name.rsplit("/", 1)[-1])  # noqa: SLF001 - ctypes tells it nowhere else
+
+
+def _models(settings: Settings) -> Sequence[Finding]:
+    """Calls go on without these files, and hear worse."""
+    return [
+        Finding(f"calls: {part}", "real", file)
+        if (settings.models_directory / file).exists()
+        else Finding(f"calls: {part}", "off", fix=f"{instead} until scripts/run has fetched {file}")
+        for part, file, instead in _FILES
+    ]
 
 
 async def _udp(settings: Settings) -> Finding:

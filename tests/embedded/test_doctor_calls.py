@@ -70,10 +70,19 @@ async def look(tmp_path: Path, **given: Any) -> dict[str, Finding]:
 
 async def test_one_machine_needs_no_more_than_it_has(tmp_path: Path) -> None:
     found = await look(tmp_path)
-    assert set(found) == {"libopus", "calls: UDP"}
-    assert [finding.why for finding in found.values()] == ["", ""]
+    assert set(found) == {"libopus", "calls: UDP", "calls: speech detector", "calls: end of turns"}
+    assert {finding.why for finding in found.values()} == {""}
     assert "opus" in found["libopus"].version
     assert found["calls: UDP"].version == "127.0.0.1"
+
+
+async def test_files_that_hear_better_are_named_until_they_are_there(tmp_path: Path) -> None:
+    found = await look(tmp_path, models_dir=tmp_path)
+    assert [found[part].state for part in ("calls: speech detector", "calls: end of turns")] == ["off", "off"]
+    assert "scripts/run" in found["calls: speech detector"].fix
+    (tmp_path / "silero_vad.onnx").touch()
+    found = await look(tmp_path, models_dir=tmp_path)
+    assert [found[part].state for part in ("calls: speech detector", "calls: end of turns")] == ["real", "off"]
 
 
 async def test_whom_only_turn_would_let_in_is_said_where_there_is_none(tmp_path: Path) -> None:
