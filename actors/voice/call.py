@@ -193,8 +193,12 @@ class Call:
             moves.End: self._end,
         }
 
-    def _play(self, play: moves.Play) -> moves.Queued:
-        frames = self._voice.play(play.pcm)
+    def _play(self, play: moves.Play) -> moves.Event:
+        """A line that is longer than the voice takes is no sentence: the rest of it is only shown."""
+        try:
+            frames = self._voice.play(play.pcm)
+        except Overloaded:
+            return moves.NotMade(play.generation, play.line, "speech.garbage")
         if play.last:
             frames = self._voice.end_phrase()
         return moves.Queued(play.generation, play.line, frames, play.pcm, play.words, play.last)

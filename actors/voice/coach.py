@@ -104,14 +104,12 @@ class Coach:
     def cut(self) -> None:
         """Say nothing more of this; the session is told how much was heard as soon as that is known."""
         now, progress = self._moment.now, self._moment.progress
-        told, _ = self.speaking.told(now, progress)
-        generation = self._fall_silent()
+        told, generation = self.speaking.told(now, progress)[0], self._fall_silent()
         if self._said is not None:
             self._said.cut = True
         if self._reply is not None:
             until, tools_until = now + self._timings.settle, now + self._timings.tool_at_most
-            self._cut = Cut(self._reply, generation, progress.sent, told, until, tools_until)
-            self._reply = None
+            self._cut, self._reply = Cut(self._reply, generation, progress.sent, told, until, tools_until), None
 
     def end(self) -> None:
         """The call is over: what was heard of the reply is kept, all of it where nothing was."""
@@ -251,7 +249,6 @@ class Coach:
             self._moment.do(moves.Caption(self.turn, "coach", line.spoken, final=reply is None))
 
     def _tell_timeline(self, reply: Reply) -> None:
-        """As far as it has come."""
         if not reply.marks.closed:
             reply.marks.closed = True
             self._moment.do(moves.Timeline(reply.turn, reply.marks.stages()))
@@ -287,11 +284,10 @@ class Coach:
 
     def _late(self) -> None:
         """The reply is waited for no longer: its text comes to the chat when it comes."""
-        turn = self.turn
         self._stop_making()
         self._finish(None)
         self._moment.problem = TIMED_OUT
-        self.phrase(LATE, turn)
+        self.phrase(LATE)
 
     def _stuck(self) -> None:
         """The voice does not go out: what it had to say can only be read."""

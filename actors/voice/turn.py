@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final, Literal
 
 from actors.media import Progress
@@ -45,25 +46,7 @@ class Turns:
         self._asked_again = False
         self._over = False
         self._shown: CallState = "connecting"
-        self._on: dict[type, Callable[[Any], None]] = {
-            moves.Attached: self._attached,
-            moves.Lost: self._lost,
-            moves.Perceived: self._perceived,
-            moves.Transcribed: self._transcribed,
-            moves.NotTranscribed: self._not_transcribed,
-            moves.Measured: self._measured,
-            moves.Taken: self._coach.taken,
-            moves.NotTaken: self._coach.not_taken,
-            ReplySaid: self._coach.hear_of,
-            ReplyTool: self._coach.hear_of,
-            ReplyEnded: self._coach.hear_of,
-            moves.Sounded: self._coach.sounded,
-            moves.Made: self._coach.made,
-            moves.NotMade: self._coach.made,
-            moves.Queued: self._coach.speaking.queued,
-            moves.HungUp: lambda hung_up: self._end(hung_up.reason),
-            moves.Due: lambda _: None,
-        }
+        self._on = self._handlers()
         self._heard: dict[type, Callable[[Any], None]] = {
             Started: self._started,
             Paused: self._paused,
@@ -100,6 +83,28 @@ class Turns:
         self._on[type(event)](event)
         self._go_on()
         return moment.todo
+
+    def _handlers(self) -> dict[type, Callable[[Any], None]]:
+        coach = self._coach
+        return {
+            moves.Attached: self._attached,
+            moves.Lost: self._lost,
+            moves.Perceived: self._perceived,
+            moves.Transcribed: self._transcribed,
+            moves.NotTranscribed: self._not_transcribed,
+            moves.Measured: self._measured,
+            moves.Taken: coach.taken,
+            moves.NotTaken: coach.not_taken,
+            ReplySaid: coach.hear_of,
+            ReplyTool: coach.hear_of,
+            ReplyEnded: coach.hear_of,
+            moves.Sounded: coach.sounded,
+            moves.Made: coach.made,
+            moves.NotMade: coach.made,
+            moves.Queued: coach.speaking.queued,
+            moves.HungUp: lambda hung_up: self._end(hung_up.reason),
+            moves.Due: lambda _: None,
+        }
 
     # the line
 
@@ -253,7 +258,7 @@ class Turns:
             return
         spoken, held, there = self._utterance, self._interruption.held, self._away_since is None
         if self._away_since is not None:
-            yield self._away_since + self._timings.away, self._stay_away
+            yield self._away_since + self._timings.away, partial(self._end, "away")
         if held:
             yield self._interruption.decide_at, self._measure
         if spoken is not None and not spoken.speaking and not spoken.whole:
@@ -265,9 +270,6 @@ class Turns:
             yield self._coach.looks_at, nothing
         awaited = spoken is not None and not spoken.speaking and not (spoken.beside and self._is_coach_busy)
         yield from self._coach.deadlines(there=there and not held, awaited=awaited)
-
-    def _stay_away(self) -> None:
-        self._end("away")
 
     def _give_up(self) -> None:
         if self._utterance is not None:
@@ -296,5 +298,4 @@ class Turns:
         self._moment.do(moves.Cut(), moves.Show("ended", reason), moves.End(reason))
 
 
-def nothing() -> None:
-    """To be asked again is all that was wanted."""
+def nothing() -> None: ...  # to be asked again is all that is wanted

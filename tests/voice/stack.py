@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.media import FRAME, HEARD_RATE, SPOKEN_RATE, Peer, PeerState, Progress, Sound, SpeechFailed, Transcript
 from actors.media import Heard as Frame
+from actors.runtime.envelope import Overloaded
 from actors.voice.call import Call
 from actors.voice.messages import Around, Ended, Heard, Offered, ReplyEnded, ReplySaid
 from actors.voice.timings import Timings
@@ -53,6 +54,8 @@ class ScriptedVoice:
 
     def play(self, pcm: bytes) -> int:
         self._run()
+        if self._queued - self._sent + len(pcm) // 2 // SAMPLES > 60 / FRAME:
+            raise Overloaded
         self._rest += len(pcm) // 2
         self._queued += self._rest // SAMPLES
         self._rest %= SAMPLES
@@ -219,6 +222,7 @@ class ScriptedSpeaker:
 
     first: float = 0.15
     fails: list[str] = field(default_factory=list)
+    piece: float = 0.1
     name: str = "scripted"
     asked: list[str] = field(default_factory=list)
 
@@ -228,7 +232,7 @@ class ScriptedSpeaker:
         if self.fails:
             raise SpeechFailed(self.fails.pop(0))
         for _ in range(2 * len(text.split())):
-            yield Sound(b"\x00\x20" * (SPOKEN_RATE // 10))
+            yield Sound(b"\x00\x20" * int(SPOKEN_RATE * self.piece))
             await asyncio.sleep(0.01)
 
 

@@ -282,6 +282,12 @@ def test_a_speaker_that_never_answers_is_shown_with_the_reason() -> None:
     assert "speech.timeout" in [data.get("reason") for _, kind, data in stage.host.signals if kind == "call.state"]
 
 
+def test_a_speaker_that_makes_no_end_is_stopped_and_shown() -> None:
+    stage = play(speaks, ["hello"], speaker=ScriptedSpeaker(piece=20))
+    assert "speech.garbage" in [data.get("reason") for _, kind, data in stage.host.signals if kind == "call.state"]
+    assert stage.ended.reason == "user"
+
+
 def test_garbage_is_asked_for_again_only_once() -> None:
     async def mumbles(stage: Stage) -> None:
         for _ in range(3):
