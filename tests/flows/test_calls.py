@@ -69,6 +69,14 @@ class Place:
         message: dict[str, Any] = event["data"]
         return message
 
+    async def answer(self, text: str) -> dict[str, Any]:
+        """The coach's message to what was heard as that text."""
+        said = await self.app.until(lambda event: event["data"].get("text") == text, within=20)
+        asked = said["data"]["id"]
+        event = await self.app.until(lambda event: event["data"].get("reply_to") == asked, within=20)
+        message: dict[str, Any] = event["data"]
+        return message
+
     def told(self, kind: str) -> list[dict[str, Any]]:
         return [signal["data"] for signal in self.app.signals if signal["type"] == kind]
 
@@ -158,7 +166,7 @@ async def test_a_second_sound_interrupts_and_the_history_holds_what_was_heard(he
     await here.until_state("speaking")
     await asyncio.sleep(2.5)
     stop = await here.say(on_line, "that is quite enough for me")
-    cut = await here.added("coach")
+    cut = await here.answer("long: tell me a story")
     assert (cut["state"], cut["spoken"]) == ("interrupted", True)
     assert 0 < len(cut["text"]) < 200
     assert ("One step, then another. " * 100).replace(" ", "").startswith(cut["text"].replace(" ", ""))
