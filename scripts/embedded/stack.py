@@ -22,6 +22,7 @@ from scripts.embedded.mongo import mongod
 from scripts.embedded.mongod import Mongod
 from scripts.embedded.seaweed import SeaweedFS, seaweed_server
 from scripts.embedded.valkey import Valkey, valkey_server
+from transport.providers import speech
 
 Say = Callable[[str], None]
 
@@ -65,6 +66,7 @@ async def embedded_stack(settings: Settings, say: Say, *, models: bool = True) -
         await _enter_mail(opened, stack, settings)
         await _enter_files(opened, stack, settings)
         await _enter_model(opened, stack, settings, models=models)
+        _add_speech(stack, settings)
         if settings.models != "none":
             stack.later["ears"] = partial(ears.come, settings.models_directory.resolve())
         stack.variables[variable("embedded")] = ",".join(part.name for part in stack.stand_ins)
@@ -154,6 +156,17 @@ async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings,
     part = Part("model", "stand-in", f"{child.url}/v1", "comes up after ready", setting, child)
     stack.add(part, **child.variables)
     stack.later["model"] = partial(come_up, child, told=chosen.told)
+
+
+def _add_speech(stack: Stack, settings: Settings) -> None:
+    """Those that hear and speak in calls are nobody's stand-in yet."""
+    hears, speaks = speech.where(settings)
+    if hears and speaks:
+        places = dict.fromkeys(shown(url) for url in (hears, speaks))
+        stack.add(Part("speech", "real", ", ".join(places), "", variable("transcriber_base_url")))
+        return
+    missing, setting = ("hears", "transcriber_base_url") if hears is None else ("speaks", "speaker_base_url")
+    stack.add(Part("speech", "off", "", f"nobody {missing}, so no calls are made; writing works", variable(setting)))
 
 
 def shown(url: str) -> str:

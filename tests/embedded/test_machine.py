@@ -18,7 +18,7 @@ from scripts.embedded.ports import held_port
 from scripts.left_behind import marked
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["mongodb", "valkey", "mail", "files", "model"]
+PARTS = ["mongodb", "valkey", "mail", "files", "model", "speech"]
 PROGRAM = f"""
 from pathlib import Path
 from scripts.embedded import server_child
@@ -89,6 +89,7 @@ def test_it_starts_shows_each_part_and_drains_in_order(start: Start, tmp_path: P
     assert "given --nodes 2 mongodb,valkey" in said
     assert [part for part in PARTS if f"\n{part} " in said] == PARTS
     assert "LIFEBUDDY_MONGO_URL" in said
+    assert "speech: nobody hears, so no calls are made" in said
     assert str(tmp_path / "secrets" / "master-key") in said.replace("\n", "")
     process.send_signal(signal.SIGINT)
     ending, _ = process.communicate(timeout=40)

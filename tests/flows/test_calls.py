@@ -229,3 +229,24 @@ async def test_one_call_of_a_person_and_what_is_no_offer(here: Place) -> None:
         taken, _ = await here.call(other, take_over=True)
         assert taken
         assert (await other.command("chat.send", {"cid": nobody, "text": "still here"}))["ok"]
+
+
+async def test_floods_of_offers_and_candidates_end_no_call_and_disturb_no_chat(here: Place) -> None:
+    call_id, on_line = await here.call()
+    address = {"candidate": "candidate:1 1 udp 2130706431 192.0.2.7 4444 typ host", "sdp_mid": "0"}
+    told = {"call_id": call_id, **address}
+    async with second_device(here.app) as other:
+        await other.connect()
+        flood = [here.app.command("call.candidate", told) for _ in range(300)]
+        flood += [here.app.command("call.offer", {"sdp": "v=0\r\nhello"}) for _ in range(12)]
+        *acks, written = await asyncio.gather(
+            *flood, other.command("chat.send", {"cid": str(uuid.uuid4()), "text": "Hi"})
+        )
+        refused = {ack["error"]["code"] for ack in acks[300:]}
+        assert "call.sdp" in refused
+        assert refused <= {"call.sdp", "rate_limited", "overloaded"}
+        assert written["ok"], written
+        await here.added("coach")
+    await here.say(on_line, "and can you still hear me")
+    assert (await here.added("coach", 2))["spoken"]
+    assert "ended" not in {told["state"] for told in here.told("call.state")}

@@ -206,6 +206,15 @@ def _speakers(wanted: Wanted) -> dict[str, OpenAISpeaker]:
     return _parts(SPEAKER, usual, fallback)
 
 
+def where(wanted: Wanted) -> tuple[str | None, str | None]:
+    """The URLs of who hears and who speaks; None for nobody."""
+    hears = _place(wanted.transcriber_base_url, wanted.transcriber_api_key) or _own(wanted)
+    speaks = _place(wanted.speaker_base_url, wanted.speaker_api_key) or _own(wanted)
+    hears = hears or _place(wanted.transcriber_fallback_base_url, wanted.transcriber_fallback_api_key)
+    speaks = speaks or _place(wanted.speaker_fallback_base_url, wanted.speaker_fallback_api_key)
+    return hears and hears[0], speaks and speaks[0]
+
+
 def _parts(part: str, usual: Adapter | None, fallback: Adapter | None) -> dict[str, Adapter]:
     """A fallback alone is the usual one."""
     there = [adapter for adapter in (usual, fallback) if adapter is not None]

@@ -17,7 +17,7 @@ Check = Callable[[], Awaitable[object]]
 Detail = Callable[[], Mapping[str, str]]
 """How what a part is made of stands right now, such as the breaker of each model."""
 
-PARTS: Final = ("mongo", "redis", "s3", "search", "models", "mail")
+PARTS: Final = ("mongo", "redis", "s3", "search", "models", "speech", "mail")
 
 
 class Part(msgspec.Struct, frozen=True):

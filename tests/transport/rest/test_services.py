@@ -136,6 +136,7 @@ async def test_readiness_names_each_part_its_latency_and_what_last_went_wrong(st
         "s3": "off",
         "search": "off",
         "models": "down",
+        "speech": "off",
         "mail": "off",
     }
     assert report["parts"]["mongo"]["latency_ms"] >= 0
