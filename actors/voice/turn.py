@@ -264,8 +264,7 @@ class Turns:
         if spoken is not None and not spoken.speaking and not spoken.whole:
             yield spoken.ended_at + self._timings.transcript, self._give_up
         if spoken is not None and spoken.speaking and not spoken.pausing and not spoken.looking and there:
-            wait = LOOK if held else CAPTION
-            yield spoken.looked_at + wait, self._look
+            yield spoken.looked_at + (LOOK if held else CAPTION), self._look
         if self._coach.is_sounding and there and not held:
             yield self._coach.looks_at, nothing
         awaited = spoken is not None and not spoken.speaking and not (spoken.beside and self._is_coach_busy)
