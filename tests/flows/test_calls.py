@@ -65,15 +65,15 @@ class Place:
             added = [one for one in self.app.events if one["type"] == "message.added" and one["data"]["role"] == role]
             return len(added) >= number and event is added[number - 1]
 
-        event = await self.app.until(so_manyth, within=20)
+        event = await self.app.until(so_manyth, within=40)
         message: dict[str, Any] = event["data"]
         return message
 
     async def answer(self, text: str) -> dict[str, Any]:
         """The coach's message to what was heard as that text."""
-        said = await self.app.until(lambda event: event["data"].get("text") == text, within=20)
+        said = await self.app.until(lambda event: event["data"].get("text") == text, within=40)
         asked = said["data"]["id"]
-        event = await self.app.until(lambda event: event["data"].get("reply_to") == asked, within=20)
+        event = await self.app.until(lambda event: event["data"].get("reply_to") == asked, within=40)
         message: dict[str, Any] = event["data"]
         return message
 
@@ -81,7 +81,7 @@ class Place:
         return [signal["data"] for signal in self.app.signals if signal["type"] == kind]
 
     async def until_state(self, state: str) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(40):
             while not any(told["state"] == state for told in self.told("call.state")):  # noqa: ASYNC110 - kept in a list
                 await asyncio.sleep(0.02)
 
