@@ -27,6 +27,7 @@ from scripts.benchmarks.setting import Setting
 from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
 from scripts.benchmarks.starts import ready, wake
 from scripts.benchmarks.venv import ProgramFailedError
+from scripts.benchmarks.voice import voice
 from scripts.embedded.child import StartError
 
 Bench = Callable[[Setting], Awaitable[Sequence[Row]]]
@@ -46,9 +47,10 @@ BENCHES: dict[str, Bench] = {
     "mesh": mesh,
     "takeover": takeover,
     "local": local,
+    "voice": voice,
     "loss": loss,
 }
-LONG = frozenset({"crowd", "local", "loss", "takeover"})
+LONG = frozenset({"crowd", "local", "loss", "takeover", "voice"})
 """Not among those of `--quick`."""
 KEPT_RUNS = 200
 

@@ -84,10 +84,11 @@ class Load:
 
 
 @asynccontextmanager
-async def load() -> AsyncIterator[Load]:
+async def load(program: str = "scripts.benchmarks.load") -> AsyncIterator[Load]:
+    """`program` is the module that plays them."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scripts.benchmarks.load"), stdin=pipe, stdout=pipe, cwd=ROOT, limit=2**22
+        *(sys.executable, "-m", program), stdin=pipe, stdout=pipe, cwd=ROOT, limit=2**22
     )
     try:
         yield Load(process)
