@@ -89,7 +89,8 @@ class Line:
             self._state = data
         elif type == "call.turn":
             self._figures.answered(data["stages"])
-            log.info("call.turn", call_id=self._call_id, turn_id=data["turn_id"], **data["stages"])
+            took = " + ".join(f"{stage} {milliseconds}" for stage, milliseconds in data["stages"].items())
+            log.info("call.turn", call_id=self._call_id, turn_id=data["turn_id"], milliseconds=took)
 
     def catch_up(self, connection: str) -> None:
         """A device that joins in the middle of a call is told how it is."""
