@@ -3,9 +3,8 @@
 import asyncio
 import random
 import re
-import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from email.message import Message
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -14,6 +13,7 @@ import structlog
 
 from actors.media import FRAME, HEARD_RATE, SPOKEN_RATE, Sound, SpeechFailed, Transcript
 from transport.providers.openai_client import OpenAIClient, wait_of, word_of
+from transport.providers.wav import pack_wav
 
 if TYPE_CHECKING:
     from openai import AsyncAPIResponse
@@ -30,7 +30,7 @@ CONTAINERS: Final = (b"RIFF", b"ID3", b"OggS", b"fLaC", b"<", b"{", b"\x1aE\xdf\
 """What no PCM begins with: it would be noise in an ear."""
 NO_SPEECH, UNLIKELY, REPEATED = 0.6, -1.0, 2.4
 """Whisper's own limits: a segment that likely holds no speech and is poorly known, or compresses too well, was made up."""
-NOTE: Final = re.compile(r"[\[(*♪].*[\])*♪]|[♪\s.…]*", re.DOTALL)
+NOTE: Final = re.compile(r"[\[(*♪][^\])*♪]*[\])*♪]|[♪\s.…]*")
 """All of a text that is not said by anybody, such as [BLANK_AUDIO] and (music)."""
 PASSING: Final = frozenset({"speech.unreachable", "speech.cut", "speech.error", "speech.garbage", "speech.limited"})
 """What may be over when it is asked again at once. Whoever has let a deadline pass is not asked again."""
@@ -154,15 +154,11 @@ class OpenAITranscriber(_Provider):
         try:
             async with asyncio.timeout_at(deadline), create(**request) as response:
                 broken = "cut"
-                gathered = bytearray()
-                async for piece in response.iter_bytes():
-                    gathered += piece
-                    if len(gathered) > MAX_ANSWER:
-                        break
+                gathered = await _gathered(response)
         except _errors() as error:
             # Without the cause: a provider's error may repeat what people said.
             raise self._failed(error, broken) from None
-        return bytes(gathered)
+        return gathered
 
     def _read(self, received: bytes) -> Transcript:
         try:
@@ -255,7 +251,7 @@ class _Stream:
     async def enter(self, asked: Any) -> None:
         response: AsyncAPIResponse[Any] = await self._opened.enter_async_context(asked)
         self._type = response.headers.get("content-type", "")
-        self._pieces = response.iter_bytes()
+        self._pieces = await self._opened.enter_async_context(aclosing(response.http_response.aiter_bytes()))
 
     async def close(self) -> None:
         await self._opened.aclose()
@@ -278,19 +274,15 @@ class _Stream:
         return bool(self.begun) and sounds and rate == str(SPOKEN_RATE) and not self.begun.startswith(CONTAINERS)
 
 
-def pack_wav(pcm: bytes) -> bytes:
-    """Sound at 16 kHz as a file (RIFF WAVE, 44 bytes before the samples)."""
-    layout = struct.pack("<HHIIHH", 1, 1, HEARD_RATE, 2 * HEARD_RATE, 2, 16)
-    return (
-        b"RIFF"
-        + struct.pack("<I", 36 + len(pcm))
-        + b"WAVEfmt "
-        + struct.pack("<I", 16)
-        + layout
-        + b"data"
-        + struct.pack("<I", len(pcm))
-        + pcm
-    )
+async def _gathered(response: "AsyncAPIResponse[Any]") -> bytes:
+    """Its body, or more of it than any answer has."""
+    gathered = bytearray()
+    async with aclosing(response.http_response.aiter_bytes()) as pieces:
+        async for piece in pieces:
+            gathered += piece
+            if len(gathered) > MAX_ANSWER:
+                break
+    return bytes(gathered)
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -100,9 +100,17 @@ class Whisper:
             return_scores=True,
             return_no_speech_prob=True,
         )
-        text = tokenizer.decode([token for token in found.sequences_ids[0] if token < tokenizer.eot]).strip()
+        text = once(tokenizer.decode([token for token in found.sequences_ids[0] if token < tokenizer.eot]).strip())
         segment = Segment(text, found.no_speech_prob, found.scores[0], 1.0)
         return Recognised(text if segment.is_said else "", spoken, len(sound) / RATE, (segment,))
+
+
+def once(text: str) -> str:
+    """Of words that are there twice, one after the other, as of one who could not stop; two words at least."""
+    words = text.split()
+    half = len(words) // 2
+    plain = [word.strip(".,!?").lower() for word in words]
+    return " ".join(words[:half]) if half >= 2 and plain[:half] == plain[half:] else text
 
 
 def levelled(sound: Any) -> Any:

@@ -17,12 +17,13 @@ from scripts.embedded.ai.chat import NAME
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models
 from scripts.embedded.ai.order import RECOGNISE, SPEAK, WAITING, Order
-from scripts.embedded.ai.recognising import RATE, Whisper
+from scripts.embedded.ai.recognising import RATE, Whisper, once
 from scripts.embedded.ai.sound import INTERIM
 from scripts.embedded.ai.speaking import Voice, clauses
 from scripts.embedded.ports import held_port
 from tests import sounds
-from transport.providers.openai_speech import OpenAISpeaker, OpenAITranscriber, pack_wav
+from transport.providers.openai_speech import OpenAISpeaker, OpenAITranscriber
+from transport.providers.wav import pack_wav
 
 SAID = "My goal is to read more books, and then to tell my sister about them."
 MODELS = read_settings().models_directory
@@ -54,7 +55,7 @@ async def doors(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Doors
         yield Doors(front, f"http://127.0.0.1:{port}/v1")
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 
 
 async def spoken(doors: Doors, text: str) -> list[bytes]:
@@ -173,6 +174,20 @@ async def test_a_model_that_is_not_there_yet_is_loading(tmp_path: Path) -> None:
             await transcriber.transcribe(sounds.noise(1.0))
         with pytest.raises(SpeechFailed, match=r"speech\.loading"):
             await spoken(Doors(front, url), "Hello.")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("10 of clubs 10 of clubs", "10 of clubs"),
+        ("Go forward. go forward", "Go forward."),
+        ("five five", "five five"),
+        ("no no no", "no no no"),
+        ("", ""),
+    ],
+)
+async def test_what_the_cheap_pass_says_twice_is_told_once(text: str, told: str) -> None:
+    assert once(text) == told
 
 
 # ── whose turn it is ─────────────────────────────────────────────────────────────────────────────────────────────

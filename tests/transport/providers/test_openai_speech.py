@@ -97,6 +97,13 @@ async def test_what_nobody_said_is_nothing(transcriber: OpenAITranscriber, serve
     assert await heard(transcriber) == ""
 
 
+async def test_what_stands_in_brackets_among_words_is_said(
+    transcriber: OpenAITranscriber, server: ScriptedSpeech
+) -> None:
+    server.hearing(hears("(Well) I would say so (maybe)"))
+    assert await heard(transcriber) == "(Well) I would say so (maybe)"
+
+
 @pytest.mark.parametrize(
     ("figures", "text"),
     [
