@@ -11,7 +11,7 @@ from rich.table import Table
 from scripts.benchmarks.calls import Callee, callee, calling
 from transport.webrtc.seams.host_addresses import loopback_only
 
-WARM = 50
+WARM = 100
 """Calls after which everything is loaded and the allocator has what it needs."""
 GROWTH = 0.05
 """Of the memory, that is taken for the allocator's own."""

@@ -220,7 +220,8 @@ class RtcPeer:
             self._watching.cancel()
         self._voice.disconnect(self._track)
         self._inbound.close()
-        self._on_state("closed")
+        if self._sdp:
+            self._on_state("closed")
         try:
             if self._pc is not None:
                 async with asyncio.timeout(CLOSES):
@@ -276,5 +277,6 @@ class RtcPeers:
         return self._house.network.servers.for_user(user_id)
 
     async def close(self) -> None:
-        """All of them, at once; each within its time."""
+        """All of them, at once, each within its time; there are no more from now on."""
+        self._most = 0
         await asyncio.gather(*(peer.close() for peer in list(self._open)))

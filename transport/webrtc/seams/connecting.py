@@ -1,6 +1,7 @@
 """The tasks in which aiortc connects, which nobody holds: closed meanwhile, they start what nothing ends."""
 
 import asyncio
+from inspect import iscoroutinefunction
 from typing import Final
 
 from aiortc import RTCPeerConnection
@@ -17,7 +18,7 @@ class Connecting:
     def __init__(self, pc: RTCPeerConnection) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stock = getattr(pc, _PLACE, None)
-        if asyncio.iscoroutinefunction(self._stock):
+        if iscoroutinefunction(self._stock):
             setattr(pc, _PLACE, self._connect)
         else:
             unfit("connecting")
