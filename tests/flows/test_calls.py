@@ -132,7 +132,7 @@ async def here(running: tuple[Node, ScriptedSpeech]) -> AsyncIterator[Place]:
 
 async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place) -> None:
     status, config = await here.app.rest("GET", "/v1/calls/config")
-    assert (status, config["ice_servers"]) == (200, [])
+    assert (status, config["ice_servers"], config["max_seconds"]) == (200, [], 3600)
     async with second_device(here.app) as other:
         await other.connect()
         call_id, on_line = await here.call()
@@ -158,6 +158,8 @@ async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place) -> N
         told = await answer.text()
     assert re.search(r'call_media_total\{kind="sound_released"\} [1-9]', told)
     assert "call_seams_unfit_total{" not in told
+    assert re.search(r'calls_ended_total\{reason="user"\} [1-9]', told)
+    assert re.search(r'call_stage_seconds_count\{stage="first_packet"\} [1-9]', told)
 
 
 async def test_a_second_sound_interrupts_and_the_history_holds_what_was_heard(here: Place) -> None:
