@@ -11,6 +11,7 @@ import structlog
 
 from actors.media import SpeechStream
 from config.settings import read_settings
+from scripts.embedded.ai.speaking import Voice
 from tests import sounds
 from transport.providers import silero, smart_turn
 from transport.providers.loudness import LoudnessStream
@@ -54,8 +55,8 @@ async def test_speech_is_speech_and_nothing_else_is(detector: Silero) -> None:
 
 
 @has_models
-async def test_speech_is_found_at_once_after_a_minute_of_something_else(detector: Silero) -> None:
-    for before in (sounds.noise(60.0), sounds.tone(440, 60.0)):
+async def test_speech_is_found_at_once_after_long_something_else(detector: Silero) -> None:
+    for before in (sounds.noise(15.0), sounds.tone(440, 15.0)):
         stream = detector.stream()
         await heard(stream, before)
         assert max((await heard(stream, sounds.pcm(sounds.voice(0.5))))[:8]) > 0.5
@@ -101,11 +102,19 @@ async def test_a_call_that_ends_in_the_middle_harms_no_other(detector: Silero) -
 
 
 @has_models
-async def test_the_judge_has_an_opinion_on_whatever_it_hears() -> None:
+async def test_who_ends_a_sentence_has_finished_and_who_says_um_has_not() -> None:
+    voice = await asyncio.to_thread(Voice)
+
+    def said(text: str) -> bytes:
+        spoken = np.frombuffer(voice.sound(text, 1.0), "<i2").astype(float)
+        places = np.arange(len(spoken) * 2 // 3) * 1.5
+        return bytes(np.interp(places, np.arange(len(spoken)), spoken).astype("<i2").tobytes()) + sounds.silence(0.2)
+
     async with SmartTurn(MODELS) as judge:
         assert judge.is_there
-        said = sounds.phrase("I want to read twelve books this year.")
-        for sound in (said, b"", sounds.silence(0.2), said * 9):
+        assert await judge.finished(said("My goal is to read twelve books this year.")) > 0.8
+        assert await judge.finished(said("I was thinking that maybe I could, um")) < 0.2
+        for sound in (b"", sounds.silence(0.2), sounds.noise(20.0)):
             assert 0.0 <= await judge.finished(sound) <= 1.0
 
 
