@@ -116,7 +116,9 @@ class Conversation:
 
     @property
     def _pause(self) -> float:
-        return QUIET if self._signals.state == "listening" else SILENT
+        """A coach that thinks, or a small one that is slow to go on, has not finished."""
+        pauses = {"listening": QUIET, "thinking": LONGEST, "speaking": SILENT}
+        return pauses.get(self._signals.state, SILENT)
 
     async def _either(self, wanted: Coroutine[Any, Any, T]) -> T:
         """What is wanted, unless the call ends first."""

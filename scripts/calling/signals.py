@@ -42,7 +42,7 @@ class Signals:
             return
         if signal["type"] == "call.state":
             self._enter(told)
-        elif signal["type"] == "caption" and told["final"]:
+        elif signal["type"] == "caption" and told["final"] and told["text"]:
             self._show(f"{'you' if told['side'] == 'user' else told['side']:>5} > {printable(told['text'])}")
         elif signal["type"] == "call.turn":
             self.turns.append((time.monotonic(), told["stages"]))

@@ -159,11 +159,15 @@ async def _enter_model(opened: AsyncExitStack, stack: Stack, settings: Settings,
 
 
 def _add_speech(stack: Stack, settings: Settings) -> None:
-    """Those that hear and speak in calls are nobody's stand-in yet."""
+    """Who hears and who speaks in calls: the local models, where they stand in for the model."""
     hears, speaks = speech.where(settings)
     if hears and speaks:
         places = dict.fromkeys(shown(url) for url in (hears, speaks))
         stack.add(Part("speech", "real", ", ".join(places), "", variable("transcriber_base_url")))
+        return
+    local = next((part for part in stack.stand_ins if part.name == "model"), None)
+    if local is not None:
+        stack.add(Part("speech", "stand-in", local.where, "comes up with the model", variable("transcriber_base_url")))
         return
     missing, setting = ("hears", "transcriber_base_url") if hears is None else ("speaks", "speaker_base_url")
     stack.add(Part("speech", "off", "", f"nobody {missing}, so no calls are made; writing works", variable(setting)))
