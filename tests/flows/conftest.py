@@ -34,6 +34,8 @@ async def _running(
     database = f"flow_{uuid.uuid4().hex[:12]}"
     async with scripted_model(otherwise=asked()) as model:
         settings = {"LIFEBUDDY_MONGO_DATABASE": database, "OPENAI_BASE_URL": model.url, "OPENAI_API_KEY": "scripted"}
+        for who in ("TRANSCRIBER", "SPEAKER"):  # calls may be offered; nobody gets as far as to speak in one
+            settings |= {f"LIFEBUDDY_{who}_BASE_URL": model.url, f"LIFEBUDDY_{who}_API_KEY": "scripted"}
         async with node(directory, mongo.url, valkey.url, count, **settings, **more) as server:
             yield Running(server, model, mongo, valkey, database, directory)
 

@@ -22,7 +22,7 @@ from tests.flows.fleet import TTL, device, fleet, placed, whole
 from tests.flows.node import Node
 from tests.scripted_model import echo, scripted_model
 
-GONE = float(os.environ.get("REDIS_GONE_SECONDS", "6"))
+GONE = float(os.environ.get("REDIS_GONE_SECONDS", "4"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]  # nodes start, and leases run out
 
 

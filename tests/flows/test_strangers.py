@@ -51,7 +51,8 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
                 path = route.path.format_map({name: known.get(name, goal["id"]) for name in route.places})
                 body = None if route.body is Nothing else _least(route.body, route.name)
                 status, answer = await eve.rest(route.method, path, body)
-                assert (status, answer["code"]) == (404, "not_found"), (route.name, answer)
+                assert status == 404, (route.name, answer)
+                assert answer["code"] in {"not_found", "call.not_found"}, (route.name, answer)
         tried = 0
         for name, command in PUBLIC.items():
             for field in _ids(command):

@@ -46,7 +46,7 @@ async def transcriber(server: ScriptedSpeech) -> AsyncIterator[OpenAITranscriber
 
 @pytest.fixture
 async def speaker(server: ScriptedSpeech) -> AsyncIterator[OpenAISpeaker]:
-    deadlines = Deadlines(first=1.5, between=0.4, whole=3.0)
+    deadlines = Deadlines(first=3.0, between=0.6, whole=5.0)
     async with OpenAISpeaker(server.url, "a-key", "speaks", voice="warm", deadlines=deadlines) as opened:
         await opened.warm()
         yield opened
