@@ -61,6 +61,8 @@ from transport.supervisor import OVERSTAY, NotStartedError, Plan, supervise
 CONFIG = Path(__file__).parent / "config"
 CHILDREN_SECONDS = 8.0
 SOCKETS_SECONDS = 3.0
+LOOK = 0.5
+"""Seconds between two looks whether the nodes that sessions were known to live at still do."""
 # The collector walks live sessions; what is there at the start is not looked at again, the rest more seldom.
 GC_THRESHOLDS = (100_000, 50, 100)
 
@@ -138,7 +140,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         await enter(system)
         waking = clock.run(system, storage.heads, timers, report, elsewhere=storage.placement.elsewhere)
         await enter(owned(waking, "clock", report))
-        await enter(owned(directory.watch(storage.placement, every), "directory.watch", report))
+        await enter(owned(directory.watch(storage.placement, min(every, LOOK)), "directory.watch", report))
         if models.arrival is not None:
             watching = models.arrival.watch(outbox.signal_all, partial(_model_came, outbox, directory))
             await enter(owned(watching, "models.watch", report))

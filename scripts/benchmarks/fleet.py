@@ -16,12 +16,13 @@ PEOPLE = 2_000
 
 async def takeover(setting: Setting) -> Sequence[Row]:
     """Everybody has a device at either node and their session at the one that is killed. Production's own times."""
-    variables = {**await setting.node_variables("takeover"), "LIFEBUDDY_LIMITS_SCALE": "1000000"}
     crowd = (sys.executable, "-m", "scripts.benchmarks.contenders.crowd", str(PEOPLE), "0", "0")
-    tokens: list[str] = (await figures(*crowd, environment=variables))["tokens"]
     limit = read_settings().membership_ttl_seconds
     firsts, lasts = list[float](), list[float]()
     for number in range(max(1, setting.rounds // 3)):
+        name = f"takeover-{number}"  # sessions of the nodes of the round before would be looked for there
+        variables = {**await setting.node_variables(name), "LIFEBUDDY_LIMITS_SCALE": "1000000"}
+        tokens: list[str] = (await figures(*crowd, environment=variables))["tokens"]
         names = (setting.directory / f"{which}-{number}.log" for which in ("killed", "taking"))
         async with (
             node(next(names), variables) as (killed, before),
@@ -33,14 +34,18 @@ async def takeover(setting: Setting) -> Sequence[Row]:
             await at_taking.order("connect", url=after, tokens=tokens)
             await at_taking.order("insist", what="goal.create", users=[0, PEOPLE])
             killed.kill()
-            told = await at_taking.order("insist", what="goal.create", users=[0, PEOPLE])
-            firsts.append(told["first"])
-            lasts.append(told["last"])
-    what = f"a node killed, {PEOPLE} sessions: %s command acknowledged, asked every 250 ms (time)"
+            first = (await at_taking.order("insist", what="goal.create", users=[0, 1]))["last"]
+            everybody = (await at_taking.order("insist", what="goal.create", users=[0, PEOPLE]))["last"]
+            firsts.append(first)
+            lasts.append(first + everybody)
     note = f"membership limit {limit:g} s"
+    one, all_of_them = (
+        "a node killed: a command acknowledged, asked every 250 ms (time)",
+        f"then of all its {PEOPLE} users (time)",
+    )
     return [
-        Row("takeover", what % "the first", "s", Budget(limit + 1, "absolute"), firsts, note=note),
-        Row("takeover", what % "everybody's", "s", Budget(limit + 5, "absolute"), lasts, note=note),
+        Row("takeover", one, "s", Budget(limit + 1, "absolute"), firsts, note=note),
+        Row("takeover", all_of_them, "s", Budget(limit + 5, "absolute"), lasts, note=note),
     ]
 
 

@@ -23,7 +23,7 @@ from actors.runtime.ids import uuid7
 
 TEXT = "I walked to work today instead of taking the bus, and it felt good. What could I try next week? "
 ACK_WITHIN = 60.0  # seconds
-UNANSWERED = 2.0  # seconds after which it is asked again
+UNANSWERED = 12.0  # seconds after which it is asked again: a node itself answers in ten
 AGAIN = 0.25
 FUTURE = 10**9  # a seq no log has reached: the answer is "nothing was missed"
 
