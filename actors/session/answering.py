@@ -105,9 +105,13 @@ class Answering:
         host = self._host
         if self._in_hand is not None and self._in_hand.reply_id not in host.state.owed:
             self._fall_silent()
-        self._finished = {name: finish for name, finish in self._finished.items() if name in host.state.owed}
-        made = self._unplayed.keys() | self._finished.keys()
-        reply = next((owed for reply_id, owed in host.state.owed.items() if reply_id not in made), None)
+        for made in (self._finished, self._unplayed):
+            for reply_id in made.keys() - host.state.owed.keys():
+                del made[reply_id]
+        owed = (
+            owed for reply_id, owed in host.state.owed.items() if reply_id not in {*self._unplayed, *self._finished}
+        )
+        reply = next(owed, None)
         if reply is None or self._in_hand is not None or _PAUSE in host.children or self._is_early():
             return
         self._in_hand = reply
@@ -157,7 +161,9 @@ class Answering:
         """That call is over: what it did not finish is written, as a whole."""
         self._spoken = {reply: call for reply, call in self._spoken.items() if call != call_id}
         for reply_id in self._unplayed.keys() - self._spoken.keys():
-            await self._finish(self._unplayed.pop(reply_id))
+            finish = self._unplayed.pop(reply_id, None)
+            if finish is not None:  # it was owed until now
+                await self._finish(finish)
 
     def _cut_short(self, reply_id: str) -> FinishReply:
         """While it was made, or before."""
