@@ -11,10 +11,11 @@ from storage.mongo import schema
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
 from storage.mongo.api_keys import MongoApiKeys
 from storage.mongo.factors import MongoFactors
+from storage.mongo.gathered import Gathered
 from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads
 from storage.mongo.jobs import MongoJobs
-from storage.mongo.keys import MongoKeys
+from storage.mongo.keys import KEYS, MongoKeys
 from storage.mongo.lanes import Lane
 from storage.mongo.log import MongoLog
 from storage.mongo.mails import MongoMails
@@ -93,7 +94,8 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
         database = await enter(mongo.connected(where.mongo_url, database=where.mongo_database))
         shards = await enter(redis.connected(where.redis_url, report))
         log_id = await schema.prepare(database)
-        sealing, secrets = Sealing(MongoKeys(database), where.keys), Secrets(where.keys[MASTER])
+        keys = MongoKeys(database, await enter(Gathered(mongo.kept(database, KEYS))))
+        sealing, secrets = Sealing(keys, where.keys), Secrets(where.keys[MASTER])
         kept = None if where.s3 is None else await enter(files(where.s3, report))
         job_rows, queue = MongoJobs(database), RedisQueue(where.redis_url)
         stack.push_async_callback(queue.close)

@@ -41,7 +41,7 @@ class Journaled(Actor, Generic[S]):
         self.state: S = self.initial()
         self.seq = self._kept_at = self._projected = self._writes = 0
         self._at = _EARLIEST
-        self._cids = Cids()
+        self._head, self._cids = Head(address, 0), Cids()
         self._w = os.urandom(8).hex()
         self._behind: list[Happened] = []
 
@@ -83,15 +83,16 @@ class Journaled(Actor, Generic[S]):
         raise NotImplementedError
 
     async def load(self) -> None:
-        """The snapshot may be old: the tail, which is read once the address is ours, makes up for it."""
-        snapshot = await self.outside.log.snapshot(self.address)
+        """Snapshot and head may be old: the tail, which is read once the address is ours, makes up for it."""
+        log = self.outside.log
+        snapshot, head = await asyncio.gather(log.snapshot(self.address), log.head(self.address))
+        self._head = head or self._head
         if snapshot is not None and snapshot.fold_version == self.fold_version:
             self._restore(snapshot)
 
     async def started(self) -> None:
         """Wake: snapshot, tail, rows that were left behind, and whatever is owed."""
-        found, page = await asyncio.gather(self.outside.log.head(self.address), self.journal.page(self.seq + 1))
-        head = found or Head(self.address, 0)
+        head, page = self._head, await self.journal.page(self.seq + 1)
         self._projected = head.projected
         if head.projected < self.seq:
             self._behind = await self.journal.read(head.projected, self.seq - head.projected)

@@ -1,23 +1,31 @@
 """Wrapped data keys in the collection `keys`: one document per owner, kept out of ordinary backups."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
 from storage.mongo.connect import Database, kept, reachable
+from storage.mongo.gathered import Gathered
 from storage.sealing import WrappedKey
+
+KEYS: Final = "keys"
 
 
 class MongoKeys:
     """Implements `sealing.WrappedKeys` with `{_id: owner, kek, wrapped}`; reads and writes are a majority's."""
 
-    def __init__(self, database: Database) -> None:
-        self._keys = kept(database, "keys")
+    def __init__(self, database: Database, reads: Gathered | None = None) -> None:
+        """With `reads` of this collection many owners' keys are read at once."""
+        self._keys = kept(database, KEYS)
+        self._reads = reads
 
     async def get(self, owner: str) -> WrappedKey | None:
-        with reachable():
-            found = await self._keys.find_one({"_id": owner})
+        if self._reads is not None:
+            found = await self._reads.get(owner)
+        else:
+            with reachable():
+                found = await self._keys.find_one({"_id": owner})
         return None if found is None else _read(found)
 
     async def add(self, key: WrappedKey) -> bool:

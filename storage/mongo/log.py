@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 from zlib import crc32
@@ -15,6 +15,7 @@ from actors.domain.refusals import TooLarge
 from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Report, Snapshot
 from storage.mongo import queries
 from storage.mongo.connect import KEPT, Database, kept, reachable
+from storage.mongo.gathered import Gathered
 from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, check, entered, probes
 from storage.mongo.positions import first_seq, position
 from storage.mongo.queries import Query
@@ -22,6 +23,7 @@ from storage.sealing import Sealing, Unsealable
 
 LOG: Final = "event_log"
 SNAPSHOTS: Final = "snapshots"
+HEADS: Final = "heads"
 LANES: Final = 2
 READERS: Final = 32
 MAX_DOCUMENT: Final = MAX_BODY + 16_384
@@ -36,15 +38,19 @@ class MongoLog:
         self._report = report
         self._log = kept(database, LOG)
         self._snapshots = kept(database, SNAPSHOTS)
-        self._heads = kept(database, "heads")
         self._readers = asyncio.Semaphore(READERS)
+        self._kept, self._heads = Gathered(self._snapshots), Gathered(kept(database, HEADS))
         send, probe = batches(database, "insert", LOG, KEPT), probes(database)
         self.lanes = [
             Lane(f"{LOG} {number}", send, probe=probe, report=report, limits=limits) for number in range(LANES)
         ]
 
     async def __aenter__(self) -> Self:
-        self._open = await entered(self.lanes)
+        async with AsyncExitStack() as stack:
+            for reads in (self._kept, self._heads):
+                await stack.enter_async_context(reads)
+            await stack.enter_async_context(await entered(self.lanes))
+            self._open = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -87,15 +93,13 @@ class MongoLog:
         return await self._one(address, queries.document_of(address, by, cid))
 
     async def head(self, address: str) -> Head | None:
-        async with self._reading():
-            found = await self._heads.find_one(queries.by_id("heads", address).filter)
+        found = await self._heads.get(address)
         if found is None:
             return None
         return Head(address, found["seq"], found.get("projected", 0), found.get("owed_at"), found.get("due_at"))
 
     async def snapshot(self, address: str) -> Snapshot | None:
-        async with self._reading():
-            found = await self._snapshots.find_one(queries.by_id(SNAPSHOTS, address).filter)
+        found, _ = await asyncio.gather(self._kept.get(address), self._sealing.box(owner(address)))
         if found is None:
             return None
         (body,) = await self._opened(SNAPSHOTS, address, [found])

@@ -85,8 +85,9 @@ def document_of(address: str, by: str, cid: str) -> Query:
     return Query("event_log", {"a": address, "by": by, "cid": cid}, "cid")
 
 
-def by_id(collection: str, identifier: str) -> Query:
-    return Query(collection, {"_id": identifier})
+def by_id(collection: str, *identifiers: str) -> Query:
+    """One of them, or several in any order."""
+    return Query(collection, {"_id": identifiers[0] if len(identifiers) == 1 else {"$in": identifiers}})
 
 
 def row_of(collection: str, address: str, identifier: str) -> Query:
