@@ -157,17 +157,20 @@ class Device:
             return
         async with self._coming:
             self.tally.by_hand += 1
-            await self.go()
-            self.io = self._client()
-            await self._connect()
+            await self._start_anew()
 
     async def _move(self) -> None:
         if not self.io.connected or self._coming.locked():
             return
         async with self._coming:
             self._tries = 1
-            await self.go()
-            await self._connect()
+            await self._start_anew()
+
+    async def _start_anew(self) -> None:
+        """With another client: the old one may be about to come back by itself."""
+        await self.go()
+        self.io = self._client()
+        await self._connect()
 
     @property
     def standing(self) -> str:

@@ -14,7 +14,7 @@ from actors.voice.silence import Silence
 from actors.voice.speaking import Line, Speaking
 from tests.voice.orders import Broken, World
 
-RUNS = int(os.environ.get("LIFEBUDDY_TURN_RUNS", "10000"))
+RUNS = int(os.environ.get("LIFEBUDDY_TURN_RUNS", "3000"))
 PARTS = 4
 ENOUGH = 600
 """Histories in which every broken rule shows."""
