@@ -57,6 +57,8 @@ from transport.rest.gauges import Reading
 from transport.slot import ArgumentError, Slot, read_arguments, tie
 from transport.sockets.outbox import LocalOutbox
 from transport.supervisor import OVERSTAY, NotStartedError, Plan, supervise
+from transport.tracing import NotInstalledError, Traces
+from transport.tracing import opened as traces_opened
 
 CONFIG = Path(__file__).parent / "config"
 CHILDREN_SECONDS = 8.0
@@ -66,7 +68,7 @@ LOOK = 0.5
 # The collector walks live sessions; what is there at the start is not looked at again, the rest more seldom.
 GC_THRESHOLDS = (100_000, 50, 100)
 
-RECOVERIES = frozenset({"store.recovered", "redis.reachable", "mesh.reachable", "placement.swept"})
+RECOVERIES = frozenset({"store.recovered", "redis.reachable", "mesh.reachable", "placement.swept", "traces.sent"})
 """Reports of what is well again."""
 
 SAY = partial(print, flush=True)  # to whoever started the server
@@ -91,6 +93,7 @@ class Inside:
     models: Models
     calls: Calls
     mesh: RedisMesh
+    traces: Traces
 
 
 def report(event: str, fields: dict[str, Any]) -> None:
@@ -122,9 +125,10 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
     )
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        traces = await enter(traces_opened(settings, node, report))
         models = await enter(models_opened(settings))
-        calls = await enter(calls_opened(settings, models.speech, report))
-        mesh = await enter(meshed(storage.redis, node, storage.secrets.mesh_key, report))
+        calls = await enter(calls_opened(settings, models.speech, report, traces))
+        mesh = await enter(meshed(storage.redis, node, storage.secrets.mesh_key, report, traces))
         outbox = LocalOutbox(node, mesh.hint)
         around = _surroundings(settings, storage, outbox, models, calls.around)
         system = System(
@@ -144,7 +148,7 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
         if models.arrival is not None:
             watching = models.arrival.watch(outbox.signal_all, partial(_model_came, outbox, directory))
             await enter(owned(watching, "models.watch", report))
-        yield Inside(system, directory, outbox, models, calls, mesh)
+        yield Inside(system, directory, outbox, models, calls, mesh, traces)
 
 
 def open_doors(
@@ -175,6 +179,7 @@ def open_doors(
         waiting=lambda: inside.system.waiting,
         details=inside.models.details,
         calls=inside.calls,
+        traces=inside.traces,
         report=report,
         say=SAY,
         errors=errors,
@@ -295,7 +300,15 @@ def main() -> int:
         if slot is not None:
             tie(slot, settings.drain_seconds + OVERSTAY)
         uvloop.run(run(settings, slot, errors) if nodes == 1 else supervise(_plan(settings, nodes)))
-    except (SettingsError, ArgumentError, NotStartedError, NotAReplicaSet, TooNew, OSError) as problem:
+    except (
+        SettingsError,
+        ArgumentError,
+        NotStartedError,
+        NotInstalledError,
+        NotAReplicaSet,
+        TooNew,
+        OSError,
+    ) as problem:
         print(f"can't start: {problem or type(problem).__name__}", file=sys.stderr)
         return 1
     except (PyMongoError, RedisError) as problem:  # without its text: it holds addresses and users

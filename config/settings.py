@@ -37,7 +37,7 @@ class SettingsError(ValueError):
     """Settings that cannot be used: one line for each, naming the variable and never its value."""
 
 
-def _openai(name: str) -> AliasChoices:
+def _standard(name: str) -> AliasChoices:
     return AliasChoices(f"{PREFIX}{name}", name)
 
 
@@ -136,17 +136,17 @@ class Settings(BaseSettings):
 
     openai_api_key: SecretStr | None = Field(
         None,
-        validation_alias=_openai("OPENAI_API_KEY"),
+        validation_alias=_standard("OPENAI_API_KEY"),
         description="Key of the model provider. Without it, and without a base URL, the offline coach answers.",
     )
     openai_base_url: str | None = Field(
         None,
-        validation_alias=_openai("OPENAI_BASE_URL"),
+        validation_alias=_standard("OPENAI_BASE_URL"),
         description="Any server that speaks the OpenAI protocol. Unset: OpenAI's own.",
     )
     openai_model: str = Field(
         "gpt-4.1-mini",
-        validation_alias=_openai("OPENAI_MODEL"),
+        validation_alias=_standard("OPENAI_MODEL"),
         description="Model that answers in chats.",
     )
     fallback_base_url: str | None = Field(
@@ -302,6 +302,27 @@ class Settings(BaseSettings):
         15.0, description="A worker silent for so long counts as gone: its job is done by another."
     )
     jobs_attempts: PositiveInt = Field(5, description="Failures after which a job is not tried again: a dead letter.")
+
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        validation_alias=_standard("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="An OpenTelemetry collector that takes OTLP over HTTP, `http://127.0.0.1:4318`: a share of all traces is "
+        "sent to it, as protobuf. Needs `scripts/bootstrap.py traces`. The other variables of the OTLP exporter, such as "
+        "`OTEL_EXPORTER_OTLP_HEADERS`, are heeded where they are in the environment. Unset: nothing is sent.",
+    )
+    otel_service_name: str = Field(
+        "lifebuddy", validation_alias=_standard("OTEL_SERVICE_NAME"), description="What the server is called in traces."
+    )
+    otel_sdk_disabled: bool = Field(
+        default=False, validation_alias=_standard("OTEL_SDK_DISABLED"), description="Sends no traces all the same."
+    )
+    trace_share: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="How many of all traces are sent, from 0 to 1; it is decided where one begins, and holds at every node.",
+    )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
     log_format: Literal["auto", "json", "console"] = Field(
@@ -471,4 +492,4 @@ def _lines(failure: ValidationError) -> list[str]:
 def without_settings(environment: dict[str, str] | None = None) -> dict[str, str]:
     """An environment in which nothing is configured, for programs that are given their own."""
     source = dict(os.environ) if environment is None else environment
-    return {name: value for name, value in source.items() if not name.startswith((PREFIX, "OPENAI_"))}
+    return {name: value for name, value in source.items() if not name.startswith((PREFIX, "OPENAI_", "OTEL_"))}

@@ -18,6 +18,10 @@ ASKED = {
         *PROJECT["project"]["optional-dependencies"]["embedded"],
     ],
     "requirements-local.lock": PROJECT["project"]["optional-dependencies"]["local"],
+    "requirements-traces.lock": [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["traces"],
+    ],
     "requirements-dev.lock": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]],
     "requirements-uv.lock": ["uv"],
 }
@@ -47,7 +51,12 @@ def test_every_entry_has_a_hash_and_no_address(lock: str) -> None:
 
 def test_all_locks_agree() -> None:
     everything = pins("requirements-dev.lock")
-    for lock in ("requirements.lock", "requirements-embedded.lock", "requirements-local.lock"):
+    for lock in (
+        "requirements.lock",
+        "requirements-embedded.lock",
+        "requirements-local.lock",
+        "requirements-traces.lock",
+    ):
         shared = {name: version for name, version in pins(lock).items() if name in everything}
         assert shared == {name: everything[name] for name in shared}, lock
 

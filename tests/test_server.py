@@ -153,11 +153,9 @@ def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_well_again_is_no_error() -> None:
-    """Each name is one the store or the mesh reports by."""
+    """Each name is one that something reports by."""
     root = Path(__file__).parents[1]
-    written = "".join(
-        path.read_text() for part in ("storage", "transport/mesh") for path in (root / part).rglob("*.py")
-    )
+    written = "".join(path.read_text() for part in ("storage", "transport") for path in (root / part).rglob("*.py"))
     assert all(f'"{name}"' in written for name in RECOVERIES)
     with capture_logs() as lines:
         report("store.trouble", {"lane": "heads"})

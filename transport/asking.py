@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol
 
 from msgspec import Meta
 
+from actors.runtime.tracing import Trace
 from transport.tokens import Identity
 
 
@@ -15,7 +16,7 @@ class Session(Protocol):
 
     def tell(self, message: Any) -> None: ...
 
-    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the limit travels with the message
+    async def ask(self, message: Any, *, timeout: float, trace: Trace | None = None) -> Any:  # noqa: ASYNC109 - the limit travels with the message
         """Send and wait at most `timeout` seconds. Raises what the actor refused with, or TimedOut."""
 
 

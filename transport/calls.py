@@ -13,6 +13,7 @@ from actors.voice.messages import Around
 from actors.voice.timings import Timings
 from transport.load import Lateness
 from transport.providers.speech import Speech
+from transport.tracing import Traces
 from transport.webrtc.wanted import Wanted
 
 
@@ -44,7 +45,7 @@ class Admission:
 
 
 @asynccontextmanager
-async def opened(wanted: Wanted, speech: Speech, report: Report) -> AsyncIterator[Calls]:
+async def opened(wanted: Wanted, speech: Speech, report: Report, traces: Traces) -> AsyncIterator[Calls]:
     transcriber, speaker = speech.transcriber, speech.speaker
     if transcriber is None or speaker is None:
         yield Calls()
@@ -57,6 +58,7 @@ async def opened(wanted: Wanted, speech: Speech, report: Report) -> AsyncIterato
         admit = Admission(peers.__len__, lambda: lateness.p99, wanted.calls_lag_seconds)
 
         def around() -> Around:
-            return Around(peers, speech.detector, speech.judge, transcriber, speaker, timings, figures, admit)
+            ears = speech.detector, speech.judge, transcriber
+            return Around(peers, *ears, speaker, timings, figures, admit, traces.root)
 
         yield Calls(around, peers.ice_servers, peers.__len__, peers.counts, figures, timings.longest)

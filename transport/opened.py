@@ -54,6 +54,7 @@ from transport.sockets.limits import Limits as SocketLimits
 from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
 from transport.tickets import Tickets
+from transport.tracing import Traces
 from transport.webrtc.seams.unfit import UNFIT
 
 
@@ -137,6 +138,7 @@ class Behind:
     slot: Slot | None = None
     neighbours_key: bytes = field(default=b"", repr=False)
     calls: Calls = field(default_factory=Calls)
+    traces: Traces = field(default_factory=Traces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +302,7 @@ def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: Coll
         origins=frozenset(wanted.allowed_origins),
         connects=read_limit("connect", wanted.limit_connect).scaled(wanted.limits_scale),
         limits=SocketLimits(waiting=wanted.outbox_bound, ask=wanted.ask_seconds),
+        traces=behind.traces,
     )
 
 
@@ -326,5 +329,6 @@ def _rest_doors(
         call_page=wanted.call_page,
         ice_servers=behind.calls.ice_servers,
         longest_call=behind.calls.longest,
+        traces=behind.traces,
         now=behind.timers.now,
     )

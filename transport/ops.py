@@ -12,6 +12,7 @@ from actors.domain.refusals import TooLarge
 from actors.questions import TakeOps
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
 from actors.runtime.journaled import Accepted, Order
+from actors.runtime.tracing import Trace
 from transport import problems, wire
 from transport.asking import Session
 from transport.contract.codes import Error
@@ -53,7 +54,7 @@ class Results(msgspec.Struct, frozen=True):
     results: tuple[Result, ...]
 
 
-async def carry_out(session: Session, by: str, ops: Sequence[Op], *, ask: float, trace: str) -> Results:
+async def carry_out(session: Session, by: str, ops: Sequence[Op], *, ask: float, trace: Trace) -> Results:
     """One op that is refused does not stop the others; an outage does, as they are to come in order.
 
     Sent again as they are, whatever was done is not done twice. Raises TooLarge, RateLimited, and what a session that
@@ -76,15 +77,15 @@ async def carry_out(session: Session, by: str, ops: Sequence[Op], *, ask: float,
     return Results(tuple(results))
 
 
-async def _result(session: Session, by: str, op: Op, seconds: float, trace: str) -> Result:
+async def _result(session: Session, by: str, op: Op, seconds: float, trace: Trace) -> Result:
     cid, command = wire.read_command(op.name, {**op.body, "cid": op.cid})
     accepted: Accepted = await session.ask(Order(by, cid, command, op.occurred_at), timeout=seconds, trace=trace)
     return Result(op.cid, ok=True, seq=accepted.seq, answer=wire.pack(accepted.answer))
 
 
-def _late(op: Op, trace: str) -> Result:
+def _late(op: Op, trace: Trace) -> Result:
     return _refused(op, Unavailable(retry_after_ms=1000), trace)
 
 
-def _refused(op: Op, refused: Refused, trace: str) -> Result:
+def _refused(op: Op, refused: Refused, trace: Trace) -> Result:
     return Result(op.cid, ok=False, error=msgspec.convert(problems.error(refused, trace), Error))

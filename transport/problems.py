@@ -1,10 +1,10 @@
 """Refusals in the shapes of the doors: RFC 9457 problems for REST, acks and `session.error` for sockets."""
 
-import random
 from http import HTTPStatus
 from typing import Any, Final
 
 from actors.runtime.envelope import Refused
+from actors.runtime.tracing import Trace
 from transport.sentences import ENGLISH, sentence
 
 STATUS: Final[dict[str, HTTPStatus]] = {
@@ -58,22 +58,17 @@ def status_of(code: str) -> HTTPStatus | None:
     return STATUS[prefix]
 
 
-def new_trace() -> str:
-    """A fresh trace id: what a person can quote, and what the logs carry."""
-    return f"{random.getrandbits(64):016x}"
-
-
-def error(refused: Refused, trace: str, language: str = ENGLISH) -> dict[str, Any]:
+def error(refused: Refused, trace: Trace, language: str = ENGLISH) -> dict[str, Any]:
     """`{code, message, fields?, retry_after_ms?, trace_id, effect}`: in an ack, a `session.error`, a refused connect."""
     return {"code": refused.code, "message": sentence(refused, language), **_rest(refused, trace)}
 
 
-def ack(refused: Refused, trace: str, language: str = ENGLISH) -> dict[str, Any]:
+def ack(refused: Refused, trace: Trace, language: str = ENGLISH) -> dict[str, Any]:
     """`{ok: false, error}`."""
     return {"ok": False, "error": error(refused, trace, language)}
 
 
-def problem(refused: Refused, trace: str, language: str = ENGLISH) -> tuple[HTTPStatus, dict[str, Any]]:
+def problem(refused: Refused, trace: Trace, language: str = ENGLISH) -> tuple[HTTPStatus, dict[str, Any]]:
     """The status and the RFC 9457 object `{type, title, status, detail, code, …}`."""
     status = status_of(refused.code) or HTTPStatus.UNPROCESSABLE_ENTITY
     described = {
@@ -86,8 +81,8 @@ def problem(refused: Refused, trace: str, language: str = ENGLISH) -> tuple[HTTP
     return status, described | _rest(refused, trace)
 
 
-def _rest(refused: Refused, trace: str) -> dict[str, Any]:
-    rest: dict[str, Any] = {"trace_id": trace, "effect": refused.effect}
+def _rest(refused: Refused, trace: Trace) -> dict[str, Any]:
+    rest: dict[str, Any] = {"trace_id": str(trace), "effect": refused.effect}
     if refused.fields:
         rest["fields"] = dict(refused.fields)
     if refused.retry_after_ms is not None:

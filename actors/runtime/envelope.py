@@ -3,15 +3,13 @@
 import asyncio
 import math
 from collections.abc import Mapping
-from contextvars import ContextVar
 from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-Effect = Literal["none", "unknown"]
+from actors.runtime.tracing import Trace
 
-trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
-"""The trace of the message being handled; what it causes carries it on."""
+Effect = Literal["none", "unknown"]
 
 
 class Refused(Exception):  # noqa: N818 - a refusal is an answer, not an error of the program
@@ -97,7 +95,7 @@ class Envelope(msgspec.Struct):
 
     message: Any
     reply: Reply | None = None
-    trace: str | None = None
+    trace: Trace | None = None
     until: float = math.inf
     begun: bool = False
     hops: int = 0

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from actors.runtime.envelope import Envelope, Reply, trace_id
+from actors.runtime.envelope import Envelope, Reply
+from actors.runtime.tracing import Trace, trace_id
 
 
 class Ref:
@@ -20,7 +21,7 @@ class Ref:
         """Send and forget. Raises Overloaded when the mailbox is full, Unavailable when the node drains."""
         self._deliver(Envelope(message, None, trace_id.get()))
 
-    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the limit travels with the message
+    async def ask(self, message: Any, *, timeout: float, trace: Trace | None = None) -> Any:  # noqa: ASYNC109 - the limit travels with the message
         """Send and wait for the answer. Raises what the actor refused with, or TimedOut.
 
         TimedOut says `effect: none` when the message had not been begun; it is then dropped unread.
@@ -35,7 +36,7 @@ class Ref:
             timer.cancel()
             del envelope, reply  # a refusal's traceback holds this frame: without them there is no cycle
 
-    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: Trace | None = None) -> Envelope:
         """Ask without waiting: `reply` is told what `ask` would answer or raise. The caller has it expire in time."""
         until = asyncio.get_running_loop().time() + timeout
         envelope = Envelope(message, reply, trace or trace_id.get(), until)

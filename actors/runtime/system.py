@@ -13,10 +13,11 @@ import msgspec
 import structlog
 
 from actors.runtime.actor import LAST_WORDS, Actor, ChildEnded, Children
-from actors.runtime.envelope import Crashed, Envelope, NotHere, Overloaded, Poisoned, Refused, Unavailable, trace_id
+from actors.runtime.envelope import Crashed, Envelope, NotHere, Overloaded, Poisoned, Refused, Unavailable
 from actors.runtime.mailbox import Mailbox
 from actors.runtime.outside import Placement, Report
 from actors.runtime.ref import Ref
+from actors.runtime.tracing import Span, Trace, trace_id, watched
 
 POISON_AFTER = 3
 STEADY_AFTER = 100
@@ -44,7 +45,7 @@ class Retire(msgspec.Struct, frozen=True):
 class Cell:
     """One activation: an actor, its mailbox, and the loop that is its only task."""
 
-    __slots__ = ("actor", "before", "done", "ended", "handled", "mailbox", "seen", "system", "trace")
+    __slots__ = ("actor", "before", "done", "ended", "handled", "mailbox", "seen", "system", "trace", "watched")
 
     def __init__(self, system: "System", actor: Actor, before: "Cell | None") -> None:
         self.system = system
@@ -54,7 +55,8 @@ class Cell:
         self.done = asyncio.get_running_loop().create_future()
         self.ended = False
         self.handled = self.seen = 0
-        self.trace: str | None = None
+        self.trace: Trace | None = None
+        self.watched = False
         actor.me = Ref(actor.address, self.mailbox.put_control)
 
     async def run(self) -> None:
@@ -118,7 +120,8 @@ class Cell:
                     self._follow(envelope.trace)
                 if system.poison:
                     system.check_poison(actor.address, envelope.message)
-                envelope.answer(await actor.receive(envelope.message))
+                receive = partial(watched, actor.address, actor.receive) if self.watched else actor.receive
+                envelope.answer(await receive(envelope.message))
             except BaseException as error:  # noqa: BLE001 - supervision: the asker is told, whatever happens
                 self._failed(envelope, error)
 
@@ -144,11 +147,11 @@ class Cell:
         elif not len(self.mailbox) and self.actor.idle():
             self.actor.stop(Unavailable(retry_after_ms=0))
 
-    def _follow(self, trace: str | None) -> None:
+    def _follow(self, trace: Trace | None) -> None:
         """What is logged and sent from here on belongs to that trace."""
-        self.trace = trace
+        self.trace, self.watched = trace, isinstance(trace, Span)
         trace_id.set(trace)
-        structlog.contextvars.bind_contextvars(trace_id=trace)
+        structlog.contextvars.bind_contextvars(trace_id=None if trace is None else str(trace))
 
     async def _end(self, why: Refused) -> None:
         """Each step is taken whatever becomes of the others: an address must never stay taken."""

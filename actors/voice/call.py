@@ -13,12 +13,14 @@ from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Envelope, Overloaded, Refused
 from actors.runtime.ids import derived
 from actors.runtime.mailbox import Mailbox
+from actors.runtime.tracing import trace_id
 from actors.voice import moves, requests
 from actors.voice.endpointing import Endpointing, Found, Paused, Started
 from actors.voice.line import Answered, Line, Moved, settle
 from actors.voice.listening import Ears, Probability
 from actors.voice.messages import Around, Candidate, Ended, FromSession, HangUp, Host, Offered
 from actors.voice.models import Models
+from actors.voice.traced import Traced
 from actors.voice.turn import Turns
 from actors.voice.words import SPELLS, patience
 
@@ -44,6 +46,7 @@ class Call:
         self._models = Models(around, self._ears.microphone, self._children, language)
         self._endpointing = Endpointing(pauses)
         self._turns = Turns(around.timings, language)
+        self._traced = Traced(call_id, around.begin_trace)
         self._owed: deque[moves.Say | moves.Finish] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._patience = 0.0
@@ -177,9 +180,9 @@ class Call:
 
     def _doings(self) -> dict[type, Callable[[Any], moves.Event | None]]:
         return {
-            moves.Transcribe: self._models.transcribe,
+            moves.Transcribe: self._transcribe,
             moves.Measure: lambda asked: self._models.measure(asked, self._endpointing.voiced),
-            moves.Say: self._owe,
+            moves.Say: self._say,
             moves.Finish: self._owe,
             moves.Speak: lambda asked: self._models.speak(asked, self._post),
             moves.Hush: self._models.hush,
@@ -208,6 +211,14 @@ class Call:
         if self._line.peer is not None:
             self._line.peer.ask_heard()
 
+    def _transcribe(self, asked: moves.Transcribe) -> moves.Event | None:
+        self._traced.follow(asked.turn)
+        return self._models.transcribe(asked)
+
+    def _say(self, say: moves.Say) -> None:
+        self._traced.follow(say.turn)
+        self._owe(say)
+
     def _owe(self, owed: moves.Say | moves.Finish) -> None:
         self._owed.append(owed)
         if "host" not in self._host_children:
@@ -217,6 +228,7 @@ class Call:
         """Tell the session, one thing after another: what was heard comes before what is said next."""
         while self._owed:
             owed = self._owed.popleft()
+            trace_id.set(self._traced.trace)
             if isinstance(owed, moves.Say):
                 self._post(await requests.say(self._host, owed, self._turn_id(owed.turn)))
             else:
@@ -230,6 +242,7 @@ class Call:
         self._signal("call.state", {"state": show.state} | ({"reason": show.reason} if show.reason else {}))
 
     def _timeline(self, timeline: moves.Timeline) -> None:
+        self._traced.tell(timeline.turn, timeline.stages)
         self._signal("call.turn", {"turn_id": self._turn_id(timeline.turn), "stages": timeline.stages})
 
     def _end(self, end: moves.End) -> None:
@@ -270,5 +283,6 @@ class Call:
             log.warning("call.peer_closed_late")
         finally:
             self._ears.close()
+            self._traced.close()
             if await self._host_children.end(ending):
                 log.warning("call.ended_late", owed=len(self._owed))

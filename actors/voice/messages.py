@@ -9,6 +9,7 @@ import msgspec
 from actors.domain.conversation import MessageState
 from actors.media import Peers, Speaker, SpeechDetector, Transcriber, TurnJudge
 from actors.runtime.envelope import Reply
+from actors.runtime.tracing import Trace
 from actors.voice.figures import Figures
 from actors.voice.timings import Timings
 
@@ -106,6 +107,8 @@ class Around:
     """Counted by all of them together."""
     admit: Callable[[], None] = lambda: None
     """Raises Overloaded when those that are there would suffer from one more."""
+    begin_trace: Callable[[str], Trace | None] = lambda _: None
+    """One for each turn, of that name; None: they go on with the trace of the offer."""
 
 
 class Ended(msgspec.Struct, frozen=True):

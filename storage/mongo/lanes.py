@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.outside import Report
+from actors.runtime.tracing import Span, trace_id
 from storage.mongo.connect import KEPT, TIMEOUT_MS, Database, Reply
 
 DONE: Final = 0
@@ -61,6 +62,7 @@ class _Write(msgspec.Struct, gc=False):
     document: RawBSONDocument
     size: int
     verdict: asyncio.Future[int]
+    span: Span | None
 
 
 class Lane:
@@ -114,8 +116,9 @@ class Lane:
         size = len(encoded)
         if len(self._waiting) >= self.limits.waiting or self._bytes + size > self.limits.waiting_bytes:
             raise Overloaded(retry_after_ms=1000)
-        verdict = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Write(RawBSONDocument(encoded), size, verdict))
+        verdict, trace = asyncio.get_running_loop().create_future(), trace_id.get()
+        span = trace.begin(self.name, "client") if isinstance(trace, Span) else None
+        self._waiting.append(_Write(RawBSONDocument(encoded), size, verdict, span))
         self._bytes += size
         self._more.set()
         return verdict
@@ -156,9 +159,12 @@ class Lane:
 
     async def _flush(self, batch: list[_Write]) -> None:
         found = [UNKNOWN] * len(batch)
+        spans = [write.span.begin("flush", writes=len(batch)) for write in batch if write.span is not None]
         try:
             found = await self._attempt(self._send([write.document for write in batch]), len(batch))
         finally:
+            for span in spans:
+                span.end()
             _settle(batch, found)
         self.flushes += 1
         self.writes += len(batch)
@@ -221,6 +227,8 @@ def _settle(writes: Sequence[_Write] | deque[_Write], found: Sequence[int]) -> N
     for write, verdict in zip(writes, found, strict=True):
         if not write.verdict.done():
             write.verdict.set_result(verdict)
+        if write.span is not None:
+            write.span.end(None if verdict == DONE else str(verdict))
 
 
 def batches(database: Database, command: str, collection: str, concern: Mapping[str, Any]) -> Send:

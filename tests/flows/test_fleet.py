@@ -1,6 +1,7 @@
 """One user, several nodes: whoever is asked, the one session answers, and every device sees the same."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ import pytest_asyncio
 
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
+from tests.collector import Collector, collector
 from tests.flows.app import App, signed_up
 from tests.flows.fleet import device, fleet, placed, texts, whole
 from tests.flows.node import Node
@@ -23,20 +25,24 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
 class Running:
     nodes: Sequence[Node]
     valkey: Valkey
+    collector: Collector
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def three(
     mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
-    async with scripted_model(otherwise=asked()) as model:
+    async with scripted_model(otherwise=asked()) as model, collector() as collected:
         settings = {
             "LIFEBUDDY_MONGO_DATABASE": "fleet",
             "OPENAI_BASE_URL": model.url,
             "OPENAI_API_KEY": "scripted",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collected.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "LIFEBUDDY_TRACE_SHARE": "1",
         }
         async with fleet(tmp_path_factory.mktemp("fleet"), mongo, valkey_session.url, 3, **settings) as nodes:
-            yield Running(nodes, valkey_session)
+            yield Running(nodes, valkey_session, collected)
 
 
 async def test_devices_at_three_nodes_see_one_conversation(three: Running) -> None:
@@ -58,6 +64,49 @@ async def test_devices_at_three_nodes_see_one_conversation(three: Running) -> No
             assert any(signal["type"] == "reply.delta" for signal in app.signals)
         for node in three.nodes:
             assert "Traceback" not in node.output
+
+
+async def test_a_command_is_one_trace_from_the_socket_through_the_mesh_to_the_log_and_the_model(three: Running) -> None:
+    """Over two nodes; and nothing of it says what was said, or by whom but their id."""
+    here, there, _ = three.nodes
+    collected = three.collector
+    async with signed_up(here.url) as ann:
+        far = device(ann, there)
+        await far.connect()
+        sent = await far.surely("chat.send", {"text": "error: my secret"})
+        await far.replied(sent["reply_id"])
+        mine = {"user.id": ann.tokens["user_id"]}
+        root = await collected.until(lambda span: span.name == "chat.send" and span.told == mine)
+        assert root.node == far.ready["node"]
+        asked = await collected.until(lambda span: span.parent == root.id)
+        assert (asked.name, asked.node, asked.told["node"]) == ("mesh.ask", root.node, ann.ready["node"])
+        decided = await collected.until(lambda span: span.parent == asked.id)
+        assert (decided.name, decided.node) == ("SendMessage", ann.ready["node"])
+        logged = await collected.until(lambda span: span.parent == decided.id and span.name.startswith("event_log"))
+        await collected.until(lambda span: span.parent == logged.id and span.name == "flush")
+        await collected.until(lambda span: span.name == "chat_messages" and span.trace == root.trace)
+        await collected.until(lambda span: span.name == "heads" and span.trace == root.trace)
+        model = await collected.until(lambda span: span.name.startswith("model ") and span.trace == root.trace)
+        assert model.problem == "model.error"
+        finished = await collected.until(lambda span: span.name == "FinishReply" and span.trace == root.trace)
+        assert "SendMessage" in collected.parents(finished)
+        told = {str(text) for span in collected.spans for text in (span.name, *span.told.values())}
+        assert not [text for text in told if "secret" in text or "@" in text or "Ann" in text]
+        lines = [json.loads(line) for line in here.output.splitlines() if '"model.failed"' in line]
+        assert {line["trace_id"] for line in lines} == {root.trace}
+        await far.disconnect()
+
+
+async def test_a_request_over_rest_is_one_trace(three: Running) -> None:
+    here, *_ = three.nodes
+    async with signed_up(here.url) as ann:
+        status, _ = await ann.rest("POST", "/v1/goals", {"title": "Run"})
+        assert status == 201
+        root = await three.collector.until(lambda span: span.name == "POST /v1/goals")
+        assert root.told == {"http.response.status_code": 201}
+        decided = await three.collector.until(lambda span: span.parent == root.id)
+        assert (decided.name, decided.node) == ("CreateGoal", ann.ready["node"])
+    assert not [span for span in three.collector.spans if "readyz" in span.name]
 
 
 async def test_refusals_and_repeats_are_the_same_from_another_node(three: Running) -> None:

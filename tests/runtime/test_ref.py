@@ -9,8 +9,10 @@ import pytest
 import structlog
 
 from actors.runtime.actor import Actor, ChildEnded
-from actors.runtime.envelope import Refused, TimedOut, trace_id
+from actors.runtime.envelope import Refused, TimedOut
+from actors.runtime.tracing import Trace, trace_id
 from tests.runtime.memory import Node
+from tests.spans import Noted
 from tests.virtual import run_virtually
 
 
@@ -20,7 +22,7 @@ class Echo(Actor):
     def __init__(self, address: str) -> None:
         super().__init__(address)
         self.begun: list[Any] = []
-        self.traces: list[str | None] = []
+        self.traces: list[Trace | None] = []
 
     async def receive(self, message: Any) -> Any:
         self.begun.append(message)
@@ -132,6 +134,27 @@ def test_a_trace_goes_where_its_message_goes_and_no_further() -> None:
             ("untraced", None),
             ("logged", "t2"),
         ]
+
+    run_virtually(main())
+
+
+def test_of_a_watched_trace_what_actors_and_their_children_do_is_a_part() -> None:
+    async def main() -> None:
+        node, watched = Node(Echo), Noted("door")
+        async with node.system:
+            ref = node.system.ref("a")
+            await ref.ask("child", timeout=1, trace=watched)
+            await asyncio.sleep(1)
+            assert await ref.ask("logged", timeout=1, trace=watched) == {"trace_id": "trace of door"}
+            with pytest.raises(Refused):
+                await ref.ask("refuse", timeout=1, trace=watched)
+            await ref.ask("untraced", timeout=1)
+            assert node.made[0].traces[-1] is None
+        child, logged, refused = watched.parts
+        assert [part.name for part in child.parts] == ["str", "ChildEnded"], "the child asked back, and ended"
+        assert (logged.told, logged.problem) == ({"address": "a"}, None)
+        assert refused.problem == "refused"
+        assert all(part.ended for part in [*watched.parts, *child.parts])
 
     run_virtually(main())
 

@@ -12,6 +12,7 @@ from actors.runtime.envelope import Overloaded
 from actors.voice.call import Call
 from actors.voice.messages import Around, Ended, Heard, Offered, ReplyEnded, ReplySaid
 from actors.voice.timings import Timings
+from actors.voice.traced import Begin
 
 SAMPLES = int(FRAME * SPOKEN_RATE)
 LOUD = (6_000).to_bytes(2, "little", signed=True) * int(FRAME * HEARD_RATE)
@@ -293,6 +294,7 @@ class Stage:
         transcriber: ScriptedTranscriber,
         speaker: ScriptedSpeaker | None = None,
         timings: Timings | None = None,
+        begin_trace: Begin = lambda _: None,
     ) -> None:
         self.host = host
         self.ended = Ended("")
@@ -301,7 +303,8 @@ class Stage:
         self.transcriber = transcriber
         self.speaker = speaker or ScriptedSpeaker()
         self.detector, self.judge = ScriptedDetector(), ScriptedJudge()
-        around = Around(self.peers, self.detector, self.judge, transcriber, self.speaker, timings or Timings())
+        models = self.detector, self.judge, transcriber, self.speaker
+        around = Around(self.peers, *models, timings or Timings(), begin_trace=begin_trace)
         self.call = host.call = Call("call-1", host, around, language="en")
 
     @property

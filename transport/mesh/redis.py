@@ -1,7 +1,6 @@
 """Carries messages between nodes: one Redis channel per node; what gathers while a publish is under way goes with the next."""
 
 import asyncio
-import itertools
 import math
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -19,7 +18,9 @@ from actors.runtime.envelope import Envelope, NotHere, Overloaded, Refused, Unav
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
 from transport.mesh import messages
+from transport.mesh.asked import Asked, told
 from transport.mesh.frames import Answer, Ask, BadFrame, Flaw, Frames, Hint, Part, Refusal
+from transport.tracing import Traces
 
 MAX_WAITING: Final = 20_000
 """Parts for one node that may wait: an ask beyond is refused as overloaded, a hint is dropped. Answers are as many as asks."""
@@ -81,7 +82,7 @@ class RedisMesh:
     `on_gap` is told when frames may have been missed: whoever relied on hints looks for itself.
     """
 
-    def __init__(self, shards: Shards, node: str, frames: Frames, report: Report) -> None:
+    def __init__(self, shards: Shards, node: str, frames: Frames, report: Report, traces: Traces | None = None) -> None:
         self.node = node
         self.arrived: Callable[[str, Envelope], None] = _nobody
         self.undelivered: Callable[[str, Envelope, Refused], None] = _refuse
@@ -93,8 +94,8 @@ class RedisMesh:
         self._frames = frames
         self._report = report
         self._reachable = True
-        self._ids = itertools.count(1)
-        self._asked: dict[int, tuple[str, str, Envelope]] = {}
+        self._traces = traces or Traces()
+        self._asked = Asked()
         self._waiting: dict[str, deque[Part]] = {}
         self._called = asyncio.Event()
         self._flushing: set[Redis] = set()
@@ -118,12 +119,12 @@ class RedisMesh:
             raise Unavailable(retry_after_ms=1000)
         if len(self._waiting.get(node, ())) >= MAX_WAITING or len(self._asked) >= MAX_ASKED:
             raise Overloaded(retry_after_ms=1000)
-        number, within, packed = 0, 0, messages.pack(envelope.message)
+        number, within, trace, packed = 0, 0, envelope.trace, messages.pack(envelope.message)
         if envelope.reply is not None:
-            number, within = next(self._ids), max(1, int((envelope.until - self.now()) * 1000))
-            self._asked[number] = (node, address, envelope)
+            within = max(1, int((envelope.until - self.now()) * 1000))
+            number, trace = self._asked.add(node, address, envelope)
             envelope.begun = True  # for all we know
-        self.put(node, Ask(number, address, *packed, within, envelope.hops, envelope.trace))
+        self.put(node, Ask(number, address, *packed, within, envelope.hops, told(trace)))
 
     def hint(self, node: str, address: str, name: str, body: bytes) -> None:
         """Tell the doors of a node something; never waits, and may be lost."""
@@ -135,7 +136,7 @@ class RedisMesh:
     def forget(self, node: str) -> None:
         """The node is gone: what was asked there will not be answered, whatever came of it."""
         self._waiting.pop(node, None)
-        self._fail([number for number, (asked, _, __) in self._asked.items() if asked == node])
+        self._fail(self._asked.at(node))
 
     def put(self, node: str, part: Part) -> None:
         """Into the next frame to the node."""
@@ -163,9 +164,7 @@ class RedisMesh:
             self._waiting.setdefault(self.node, deque())
             self._called.set()
             await asyncio.sleep(HEARTBEAT)
-            over = [number for number, (_, __, envelope) in self._asked.items() if _done(envelope)]
-            for number in over:
-                del self._asked[number]
+            self._asked.forget_done()
 
     async def _drain(self, shard: Redis) -> None:
         while nodes := [node for node in self._waiting if self._shards.at(channel(node)) is shard]:
@@ -204,9 +203,9 @@ class RedisMesh:
     def _fail(self, numbers: Sequence[int]) -> None:
         """Nobody will say what came of these."""
         for number in numbers:
-            asked = self._asked.pop(number, None)
+            asked = self._asked.over(number, Unavailable.code)
             if asked is not None:
-                asked[2].refuse(Unavailable(effect="unknown", retry_after_ms=500))
+                asked.envelope.refuse(Unavailable(effect="unknown", retry_after_ms=500))
 
     def _reached(self, problem: Exception | None) -> None:
         reachable = problem is None
@@ -250,7 +249,7 @@ class RedisMesh:
     def _begin(self, *, again: bool) -> None:
         """Subscribed. What was asked before may have been answered in between: who asked is told so."""
         self.subscribed.set()
-        self._fail(list(self._asked))
+        self._fail(self._asked.all())
         self.on_gap()
         if again:
             self._report("mesh.cut_off", {"problem": "reconnected"})
@@ -284,37 +283,33 @@ class RedisMesh:
             self.dropped["unreadable"] += 1
 
     def _answered(self, part: Answer | Refusal) -> None:
-        asked = self._asked.pop(part.id, None)
+        asked = self._asked.over(part.id, part.code if isinstance(part, Refusal) else None)
         if asked is None:
             return
         if isinstance(part, Refusal):
-            asked[2].refuse(messages.refused(part))
+            asked.envelope.refuse(messages.refused(part))
             return
         try:
-            asked[2].answer(messages.unpack(part.name, part.body))
+            asked.envelope.answer(messages.unpack(part.name, part.body))
         except Refused as why:  # it happened; what came of it can't be read here
-            asked[2].refuse(Unavailable(effect="unknown", retry_after_ms=why.retry_after_ms))
+            asked.envelope.refuse(Unavailable(effect="unknown", retry_after_ms=why.retry_after_ms))
 
     def _turned_away(self, number: int, why: NotHere) -> None:
-        asked = self._asked.pop(number, None)
+        asked = self._asked.over(number, why.code)
         if asked is not None:
-            asked[2].begun = False
-            self.undelivered(asked[1], asked[2], why)
+            asked.envelope.begun = False
+            self.undelivered(asked.address, asked.envelope, why)
 
     def _ask(self, sender: str, part: Ask) -> None:
         """In vain is told at once; an answer follows when the actor gives one."""
         until = self.now() + part.within / 1000 if part.id else math.inf
         way_back = _WayBack(self, sender, part.id, until) if part.id else None
-        envelope = Envelope(None, way_back, part.trace, until=until, hops=part.hops)
+        envelope = Envelope(None, way_back, self._traces.resumed(part.trace), until=until, hops=part.hops)
         try:
             envelope.message = messages.unpack(part.name, part.body)
             self.arrived(part.address, envelope)
         except Refused as why:
             envelope.refuse(why)
-
-
-def _done(envelope: Envelope) -> bool:
-    return envelope.reply is None or envelope.reply.done()
 
 
 def _nobody(_: str, __: Envelope) -> None:
@@ -326,9 +321,11 @@ def _refuse(_: str, envelope: Envelope, why: Refused) -> None:
 
 
 @asynccontextmanager
-async def mesh(shards: Shards, node: str, key: bytes, report: Report) -> AsyncIterator[RedisMesh]:
+async def mesh(
+    shards: Shards, node: str, key: bytes, report: Report, traces: Traces | None = None
+) -> AsyncIterator[RedisMesh]:
     """Entered once its channel is subscribed to, or after a while without: a node may start while Redis is away."""
-    meshed = RedisMesh(shards, node, Frames(node, key), report)
+    meshed = RedisMesh(shards, node, Frames(node, key), report, traces)
     async with (
         owned(meshed.flush_for_ever(), "mesh.flush", report),
         owned(meshed.listen(), "mesh.listen", report),

@@ -9,6 +9,7 @@ import structlog
 
 from actors.media import SpeechFailed
 from actors.ports import Answered, LanguageModel, ModelFailed, Tool, Turn
+from actors.runtime.tracing import part
 from transport.providers.breaker import LEVELS, Breaker, State
 
 FAILURES: Final[Mapping[str, type[ModelFailed] | type[SpeechFailed]]] = {"model": ModelFailed, "speech": SpeechFailed}
@@ -36,6 +37,7 @@ class Guard:
     ) -> None:
         self._name = name
         self._breaker = breaker
+        self._kind = kind
         self._event = f"{kind}.breaker"
         self._failure = FAILURES[kind]
         self._missing = missing
@@ -59,7 +61,8 @@ class Guard:
             raise self._failure(self._last, retry_after=self._breaker.wait(_now()))
         before = self.state
         try:
-            yield
+            with part(f"{self._kind} {self._name}", "client"):
+                yield
         except (ModelFailed, SpeechFailed) as failed:
             self._judge(failed)
             raise

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from actors.ports import ExportFiles, GoalRows, MessageRows
+from actors.runtime.tracing import Trace
 from transport.addresses import Network
 from transport.asking import Identify, Sessions
 from transport.limits import Gate, Meter
@@ -19,6 +20,7 @@ from transport.rest.readiness import Readiness
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
 from transport.tokens import Identity
+from transport.tracing import Traces
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -81,11 +83,12 @@ class Doors:
     """By user; None where no calls are made."""
     longest_call: float = 0.0
     load: Load = dataclasses.field(default_factory=Load)
+    traces: Traces = dataclasses.field(default_factory=Traces)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 DOORS = web.AppKey("doors", Doors)
-TRACE = web.RequestKey("trace", str)
+TRACE: web.RequestKey[Trace] = web.RequestKey("trace", str)
 METER = web.RequestKey("meter", Meter)
 IDENTITY = web.RequestKey("identity", Identity)
 CID = web.RequestKey("cid", str)

@@ -18,6 +18,7 @@ from actors.domain.refusals import Invalid, NotFound, RateLimited, TooLarge, Una
 from actors.ports import Standing
 from actors.runtime.envelope import Crashed, Refused, TimedOut
 from actors.runtime.ids import uuid7
+from actors.runtime.tracing import Span, Trace
 from transport import problems, wire
 from transport.addresses import client_address, comes_from
 from transport.asking import crash_site
@@ -31,6 +32,7 @@ from transport.roles import require_role
 from transport.sentences import read_languages
 from transport.service_keys import PREFIX
 from transport.tokens import Identity
+from transport.tracing import new_trace
 
 log = structlog.get_logger(__name__)
 
@@ -95,10 +97,10 @@ def _measured(doors: Doors) -> Middleware:
 
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its trace id, turn whatever is raised into a problem, and add what every answer carries."""
-    trace = request[TRACE] = problems.new_trace()
+    trace = request[TRACE] = _trace(request)
     request[LANGUAGE] = read_languages(request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
     meter = request[METER] = _meter(request)
-    with structlog.contextvars.bound_contextvars(trace_id=trace, client=str(meter.address)):
+    with structlog.contextvars.bound_contextvars(trace_id=str(trace), client=str(meter.address)):
         try:
             response = await handler(request)
         except Refused as refused:
@@ -111,7 +113,19 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             response = _crashed(request, error)
     if not response.prepared:
         _complete(response, request)
+    if isinstance(trace, Span):
+        failed = str(response.status) if response.status >= 500 else None
+        trace.end(failed, **{"http.response.status_code": response.status})
     return response
+
+
+def _trace(request: web.Request) -> Trace:
+    """Only what people ask is watched; who asks how the node is, asks every other second."""
+    name = template_of(request)
+    if not name.startswith(_API):
+        return new_trace()
+    method = request.method if request.method in hdrs.METH_ALL else "other"
+    return request.app[DOORS].traces.root(f"{method} {name}")
 
 
 def _meter(request: web.Request) -> Meter:
@@ -121,7 +135,7 @@ def _meter(request: web.Request) -> Meter:
 
 
 def _complete(response: web.StreamResponse, request: web.Request) -> None:
-    response.headers["X-Trace-Id"] = request[TRACE]
+    response.headers["X-Trace-Id"] = str(request[TRACE])
     if request[METER].standings:
         _tell_limits(response, request[METER].standings)
     route = route_of(request)

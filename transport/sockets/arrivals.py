@@ -13,6 +13,7 @@ from actors.domain.refusals import RateLimited, Unauthenticated
 from actors.ports import Counters, Take
 from actors.questions import Attach, Attached, Events, Missed
 from actors.runtime.envelope import Unavailable
+from actors.runtime.tracing import Trace
 from transport import wire
 from transport.asking import DeviceId, Session
 from transport.sockets.connection import PULL, Connection
@@ -50,7 +51,7 @@ class Host(Protocol):
     def start(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]": ...
 
 
-async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace: str) -> None:
+async def admit(host: Host, entrance: Entrance, sid: str, payload: object, trace: Trace) -> None:
     """Raises what the device is refused with."""
     if host.draining:
         raise Unavailable(retry_after_ms=1_000)

@@ -11,6 +11,7 @@ from actors.domain.conversation import COACH
 from actors.domain.refusals import TooLarge, UnknownCommand
 from actors.questions import CallAnswered, EndCall, Events, Missed, Typed
 from actors.runtime.journaled import Accepted, Order
+from actors.runtime.tracing import Trace
 from transport import ops, wire
 from transport.calling import IceCandidate, Offer
 from transport.sockets.doors import SocketDoors
@@ -54,7 +55,7 @@ class Asked(msgspec.Struct, frozen=True):
     body: Any
     size: int
     wants_ack: bool
-    trace: str
+    trace: Trace
 
 
 Answer = Callable[[SocketDoors, Asked], Awaitable[dict[str, Any]]]

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from actors.domain.rate_limit import Limit
 from actors.ports import MessageRows
 from actors.runtime.envelope import Envelope, Reply
+from actors.runtime.tracing import Trace
 from transport import asking
 from transport.limits import read_limit
 from transport.load import Load
@@ -16,6 +17,7 @@ from transport.sockets.limits import Limits
 from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
 from transport.tokens import Identity
+from transport.tracing import Traces
 
 CONNECTS: Final = read_limit("connect", "10/min")
 Identify = Callable[[str, str], Awaitable[Identity]]
@@ -25,7 +27,7 @@ Identify = Callable[[str, str], Awaitable[Identity]]
 class Session(asking.Session, Protocol):
     """One that can also be asked without waiting."""
 
-    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: Trace | None = None) -> Envelope:
         """`reply` is told what `ask` would answer or raise, `TimedOut` by whoever has it expire."""
 
 
@@ -59,4 +61,5 @@ class SocketDoors:
     limits: Limits = dataclasses.field(default_factory=Limits)
     neighbours: Neighbours | None = None
     load: Load = dataclasses.field(default_factory=Load)
+    traces: Traces = dataclasses.field(default_factory=Traces)
     snapshot_url: str = "/v1/me/snapshot"

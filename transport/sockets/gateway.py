@@ -15,6 +15,7 @@ from socketio.exceptions import ConnectionRefusedError as Refusal
 from actors.ports import Counters
 from actors.questions import Detach
 from actors.runtime.envelope import Crashed, Refused, TimedOut, Unavailable
+from actors.runtime.tracing import Span, Trace
 from transport import problems
 from transport.asking import crash_site
 from transport.limits import HereCounters
@@ -29,6 +30,7 @@ from transport.sockets.frames import Frame
 from transport.sockets.packets import JsonPacket, MsgpackPacket, Words
 from transport.sockets.short import Deadlines, Waiting
 from transport.sockets.upkeep import renew_at_once, renew_for_ever, sweep_for_ever
+from transport.tracing import new_trace
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +103,7 @@ class Gateway:
 
     async def connect(self, entrance: Entrance, sid: str, environ: dict[str, Any], auth: object) -> None:
         """Raises python-socketio's refusal `{message, data: {code, …}}`."""
-        trace = problems.new_trace()
+        trace = self.doors.traces.root("connect")
         language = read_languages(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
         refused: Refused
         try:
@@ -116,7 +118,9 @@ class Gateway:
         else:
             if (connection := self._by_sid.get(sid)) is not None:  # else it has gone again
                 connection.language = language
+            _end(trace, None)
             return
+        _end(trace, refused.code)
         raise Refusal(sentence(refused, language), problems.error(refused, trace, language))
 
     # ── taking commands ──────────────────────────────────────────────────────────────────────────────────────────
@@ -125,9 +129,9 @@ class Gateway:
         """The ack; a refusal nobody waits for is told as `session.error`."""
         connection = self._by_sid.get(sid)
         if connection is None:
-            return problems.ack(NotJoined(), problems.new_trace())
+            return problems.ack(NotJoined(), new_trace())
         await self._take_breath(connection)
-        asked = Asked(connection.user_id, connection.id, *words, problems.new_trace())
+        asked = self._asked(connection, words)
         try:
             if connection.closing:
                 raise Unavailable  # noqa: TRY301 - one place turns refusals into acks
@@ -141,7 +145,7 @@ class Gateway:
         connection = self._by_sid.get(sid)
         if connection is None or connection.closing or self.doors.load.over:
             return False
-        asked = Asked(connection.user_id, connection.id, *words, problems.new_trace())
+        asked = self._asked(connection, words)
         try:
             question = one_question(self.limits, asked)
             if question is None:
@@ -153,17 +157,23 @@ class Gateway:
 
     def ack(self, connection: Connection, asked: Asked, answer: dict[str, Any] | Exception) -> dict[str, Any]:
         """What the device is told, and the count of it."""
-        name = asked.name if asked.name in NAMES else "unknown"
+        name = _known(asked.name)
         if not isinstance(answer, Exception):
             self._answered(name, "ok").inc()
+            _end(asked.trace, None)
             return answer
         if not isinstance(answer, Refused):
             answer = self._crashed("sockets.command_failed", answer, asked.trace, name)
         self._answered(name, answer.code).inc()
+        _end(asked.trace, answer.code)
         told = problems.ack(answer, asked.trace, connection.language)
         if not asked.wants_ack:
             connection.tell(Frame("session.error", told["error"]))
         return told
+
+    def _asked(self, connection: Connection, words: Words) -> Asked:
+        trace = self.doors.traces.root(_known(words[0]), connection.user_id)
+        return Asked(connection.user_id, connection.id, *words, trace)
 
     async def _take_breath(self, connection: Connection) -> None:
         """A device that sends without reading its acks waits; one that never reads them goes."""
@@ -180,7 +190,7 @@ class Gateway:
         connection = self._by_sid.get(sid)
         if connection is None:
             return
-        told = problems.error(Unreadable(), problems.new_trace(), connection.language)
+        told = problems.error(Unreadable(), new_trace(), connection.language)
         connection.tell(Frame("session.error", told))
         now = asyncio.get_running_loop().time()
         times = connection.unreadable
@@ -193,8 +203,8 @@ class Gateway:
         self._lost.labels(seam).inc()
         log.warning("sockets.stock", seam=seam)
 
-    def _crashed(self, event: str, error: Exception, trace: str, command: str | None = None) -> Crashed:
-        log.error(event, trace_id=trace, command=command, **crash_site(error))
+    def _crashed(self, event: str, error: Exception, trace: Trace, command: str | None = None) -> Crashed:
+        log.error(event, trace_id=str(trace), command=command, **crash_site(error))
         return Crashed(effect="unknown")
 
     # ── letting go ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -263,3 +273,12 @@ class Gateway:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("sockets.task_failed", task=task.get_name().partition(":")[0], **crash_site(error))
+
+
+def _known(name: str) -> str:
+    return name if name in NAMES else "unknown"
+
+
+def _end(trace: Trace, problem: str | None) -> None:
+    if isinstance(trace, Span):
+        trace.end(problem)

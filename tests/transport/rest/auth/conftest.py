@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from actors.commands import ChangeMail, OpenAccount
 from actors.runtime.envelope import Refused
 from actors.runtime.journaled import Accepted, Order
+from actors.runtime.tracing import Trace
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
 from storage.mongo.accounts import MongoAccounts, MongoLoginSessions
@@ -73,7 +74,7 @@ class Session:
     def tell(self, message: Any) -> None:
         raise NotImplementedError
 
-    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Any:  # noqa: ASYNC109 - the port's names
+    async def ask(self, message: Any, *, timeout: float, trace: Trace | None = None) -> Any:  # noqa: ASYNC109 - the port's names
         assert isinstance(message, Order)
         self._sessions.orders.append(message)
         if self._sessions.refusing:
