@@ -275,7 +275,7 @@ def _calm_the_collector() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _plan(settings: Settings, nodes: int) -> Plan:
+def _plan(settings: Settings, nodes: int, errors: Mapping[str, int]) -> Plan:
     """Several nodes behind the port; what they share is made before the first of them starts."""
     read_wrapping_keys(settings), read_signing_keys(settings)
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else ""
@@ -288,6 +288,7 @@ def _plan(settings: Settings, nodes: int) -> Plan:
         drain=settings.drain_seconds,
         bury=partial(bury, redis_url, report=report),
         say=SAY,
+        errors=errors,
     )
 
 
@@ -299,7 +300,7 @@ def main() -> int:
         errors = configure_logs(settings, node=slot.node if slot else None)
         if slot is not None:
             tie(slot, settings.drain_seconds + OVERSTAY)
-        uvloop.run(run(settings, slot, errors) if nodes == 1 else supervise(_plan(settings, nodes)))
+        uvloop.run(run(settings, slot, errors) if nodes == 1 else supervise(_plan(settings, nodes, errors)))
     except (
         SettingsError,
         ArgumentError,

@@ -298,6 +298,13 @@ class Settings(BaseSettings):
     snapshot_every: PositiveInt = Field(200, description="Events of an address between two snapshots.")
 
     jobs_together: PositiveInt = Field(4, description="Jobs that a worker (`scripts/worker`) does at once.")
+    jobs_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port at which a worker answers `/healthz` and, to `METRICS_ALLOW`, `/metrics`; 0 takes a free one. "
+        "Unset: none.",
+    )
     jobs_lease_seconds: PositiveFloat = Field(
         15.0, description="A worker silent for so long counts as gone: its job is done by another."
     )

@@ -1,12 +1,16 @@
 """A worker: takes jobs from the queue and does them until SIGTERM. As many may run as there is work for; settings are variables."""
 
 import asyncio
+import contextlib
 import signal
 import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 import uvloop
+from prometheus_client import CollectorRegistry, ProcessCollector
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
@@ -16,8 +20,9 @@ from actors.events import TYPES, UPCASTS
 from actors.jobs.export import Exporter
 from actors.jobs.worker import Limits, Work, Worker
 from actors.runtime.codec import Codec
-from actors.runtime.envelope import Envelope
+from actors.runtime.envelope import Envelope, Unavailable
 from actors.runtime.journal import Outside
+from actors.runtime.owned import owned
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings
 from server import SAY, WallClock, open_storage, report
@@ -25,12 +30,35 @@ from storage.mongo.connect import NotAReplicaSet
 from storage.mongo.schema import TooNew
 from storage.opened import Storage
 from transport.mesh.redis import RedisMesh, mesh
+from transport.monitoring import monitored
+from transport.rest.gauges import Reading, Tally, show
 
 HANDS_SECONDS = 10.0
 """What those in hand have when the worker is told to stop; others do what is left."""
 
+LOOKS_EVERY = 10.0
+"""Seconds between two looks at how long the oldest job waits."""
 
-async def run(settings: Settings) -> None:
+
+class Oldest:
+    """How long the job waits that has waited longest, whoever is to do it, as it was last looked up."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._since: datetime | None = None
+
+    def seconds(self) -> float:
+        return 0.0 if self._since is None else max(0.0, (WallClock().now() - self._since).total_seconds())
+
+    async def watch(self) -> None:
+        """For ever. While MongoDB is away it is as old as it was, and grows older."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                self._since = await self._storage.job_rows.oldest()
+            await asyncio.sleep(LOOKS_EVERY)
+
+
+async def run(settings: Settings, errors: Mapping[str, int]) -> None:
     """From the first connection to the last."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,9 +70,28 @@ async def run(settings: Settings) -> None:
         await storage.membership.drain()  # it tells nodes things and takes nothing: nobody is to leave a session to it
         limits = Limits(attempts=settings.jobs_attempts, lease=settings.jobs_lease_seconds)
         works, told = works_of(storage), partial(_tell, storage, post)
-        worker = Worker(storage.job_rows, works, told, WallClock(), report, limits)
-        SAY("ready worker")
-        await storage.queue.take(worker.do, settings.jobs_together, stop, HANDS_SECONDS)
+        worker, oldest = Worker(storage.job_rows, works, told, WallClock(), report, limits), Oldest(storage)
+        registry = registry_of(worker, oldest, errors)
+        async with (
+            owned(oldest.watch(), "jobs.oldest", report),
+            monitored(registry, settings.host, settings.jobs_port, settings.metrics_allow) as url,
+        ):
+            SAY("ready worker" if url is None else f"ready worker {url}")
+            await storage.queue.take(worker.do, settings.jobs_together, stop, HANDS_SECONDS)
+
+
+def registry_of(worker: Worker, oldest: Oldest, errors: Mapping[str, int]) -> CollectorRegistry:
+    """What /metrics says of a worker."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(Tally("log_errors", "Errors and worse that were logged", "event", errors))
+    registry.register(Tally("job_attempts", "Attempts at jobs, by how they ended", "outcome", worker.outcomes))
+    readings: Sequence[Reading] = (
+        Reading("jobs_in_hand", "Jobs this worker does", lambda: worker.in_hand),
+        Reading("jobs_oldest_seconds", "How long the oldest job of all waits", oldest.seconds),
+    )
+    show(registry, readings)
+    return registry
 
 
 def works_of(storage: Storage) -> dict[JobKind, Work]:
@@ -76,8 +123,8 @@ def main() -> int:
     """Exit code 0 after SIGTERM, 1 with one line that says what is wrong."""
     try:
         settings = read_settings()
-        configure_logs(settings, node=None)
-        uvloop.run(run(settings))
+        errors = configure_logs(settings, node=None)
+        uvloop.run(run(settings, errors))
     except (SettingsError, NotAReplicaSet, TooNew, OSError) as problem:
         print(f"can't start: {problem or type(problem).__name__}", file=sys.stderr)
         return 1

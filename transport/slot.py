@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,12 +13,17 @@ from typing import Final
 
 import msgspec
 
+BACKLOG: Final = 1024
 MOST: Final = 64
 """Processes behind one port."""
 
 
 class ArgumentError(Exception):
     """The command line asks for what there is not."""
+
+
+SUPERVISOR: Final = 0
+"""In the place of a slot's number: the process that keeps the others. It tells of itself under that name."""
 
 
 def slot_name(number: int | str) -> str:
@@ -49,10 +56,18 @@ class Slot(msgspec.Struct, frozen=True):
         """The last one out removes the room, whatever became of the supervisor."""
         self.own_socket.unlink(missing_ok=True)
         for name in Path(self.room).glob(slot_name("*")):
-            if not name.exists():  # whoever it led to has gone
+            if not _leads_to_somebody(name):
                 name.unlink(missing_ok=True)
         with suppress(OSError):  # others are still in it
             Path(self.room).rmdir()
+
+
+def _leads_to_somebody(name: Path) -> bool:
+    """A node removes its own socket; a supervisor that was killed leaves one at which nobody listens."""
+    if name.name != slot_name(SUPERVISOR):
+        return name.exists()
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(name)) == 0
 
 
 def read_arguments(words: Sequence[str]) -> tuple[int, Slot | None]:
@@ -68,6 +83,19 @@ def read_arguments(words: Sequence[str]) -> tuple[int, Slot | None]:
             return 1, msgspec.json.decode(text, type=Slot)
         case _:
             raise ArgumentError(f"{words[0]}: there is --nodes N; all settings are variables, see docs/settings.md")
+
+
+def bound(host: str, port: int, count: int) -> list[socket.socket]:
+    """As many listening sockets on one address, over which the kernel spreads connections; but on Linux alone, so
+    elsewhere they are one and the same. Raises OSError when somebody else is there.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as probe:  # who shares a port is not refused it
+        port = probe.getsockname()[1]
+    if sys.platform != "linux":
+        one = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        return [one, *(one.dup() for _ in range(count - 1))]
+    return [socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True) for _ in range(count)]
 
 
 def tie(slot: Slot, patience: float) -> None:

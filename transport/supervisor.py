@@ -8,18 +8,21 @@ import secrets
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
-from transport.slot import Slot
+from transport.monitoring import monitored_at
+from transport.slot import SUPERVISOR, Slot, bound, slot_name
+from transport.supervised import registry_of
 
 log = structlog.get_logger("supervisor")
 
@@ -30,7 +33,6 @@ OVERSTAY: Final = 5.0
 STEADY_AFTER: Final = 30.0
 """Seconds after which the end of a process counts as a first one again, and it is replaced at once."""
 LONGEST_BACKOFF: Final = 30.0
-BACKLOG: Final = 1024
 LONGEST_LINE: Final = 2**20
 
 
@@ -41,7 +43,7 @@ class NotStartedError(Exception):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """`command` starts a node, which is given `--slot`; `bury` forgets a node that is known to be dead; `say` tells
-    whoever started us.
+    whoever started us; `errors` is what was logged of them, by event.
     """
 
     host: str
@@ -52,6 +54,7 @@ class Plan:
     drain: float
     bury: Callable[[str], Awaitable[None]]
     say: Callable[[str], None]
+    errors: Mapping[str, int] = field(default_factory=dict)
 
 
 class Child:
@@ -143,6 +146,13 @@ class Supervisor:
         self._room = room
         self._rolling = asyncio.Lock()
         self._work: set[asyncio.Task[None]] = set()
+        self.ended: Counter[str] = Counter()
+        self.not_replaced: Counter[str] = Counter()
+
+    def serving(self) -> int:
+        """How many processes are ready."""
+        children = [seat.child for seat in self._seats if seat.child is not None]
+        return sum(child.url.done() and not child.life.done() for child in children)
 
     async def start(self) -> str:
         """The URL once all nodes are ready. The first comes up alone: what it makes, the others find."""
@@ -180,6 +190,7 @@ class Supervisor:
                 if seat.child is not child:
                     continue
                 wait = seat.backoff()
+                self.ended[str(seat.number)] += 1
                 log.error("supervisor.node_ended", slot=seat.number, node=child.slot.node, code=code, wait=wait)
                 await self._buried(child)
                 await asyncio.sleep(wait)
@@ -200,6 +211,7 @@ class Supervisor:
             try:
                 await after.ready()
             except NotStartedError as problem:
+                self.not_replaced[str(seat.number)] += 1
                 log.error("supervisor.not_replaced", slot=seat.number, problem=str(problem))  # noqa: TRY400 - it has told why itself
                 await self._buried(after)
                 return False
@@ -260,7 +272,7 @@ async def supervise(plan: Plan) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         listeners = [stack.enter_context(one) for one in bound(plan.host, plan.port, plan.nodes)]
         tie, held = os.pipe()
         stack.callback(os.close, held)
@@ -268,6 +280,8 @@ async def supervise(plan: Plan) -> None:
         room = tempfile.mkdtemp(prefix="lifebuddy-")
         stack.callback(shutil.rmtree, room, ignore_errors=True)
         supervisor = Supervisor(plan, [Seat(number, one) for number, one in enumerate(listeners, 1)], tie, room)
+        registry = registry_of(supervisor.serving, supervisor.ended, supervisor.not_replaced, plan.errors)
+        await stack.enter_async_context(monitored_at(registry, Path(room, slot_name(SUPERVISOR))))
         loop.add_signal_handler(signal.SIGHUP, supervisor.roll)
         try:
             async with asyncio.TaskGroup() as group:
@@ -282,16 +296,3 @@ async def supervise(plan: Plan) -> None:
 
 async def _started(supervisor: Supervisor, plan: Plan) -> None:
     plan.say(f"ready {await supervisor.start()}")
-
-
-def bound(host: str, port: int, count: int) -> list[socket.socket]:
-    """As many listening sockets on one address, over which the kernel spreads connections; but on Linux alone, so
-    elsewhere they are one and the same. Raises OSError when somebody else is there.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as probe:  # who shares a port is not refused it
-        port = probe.getsockname()[1]
-    if sys.platform != "linux":
-        one = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        return [one, *(one.dup() for _ in range(count - 1))]
-    return [socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=True) for _ in range(count)]

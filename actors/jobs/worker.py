@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -57,6 +58,9 @@ class Worker:
         self._timers = timers
         self._report = report
         self._limits = limits or Limits()
+        self.in_hand = 0
+        self.outcomes: Counter[str] = Counter()
+        """Attempts by how they ended: `done`, `failed` (tried again), `not_now` (something is away) or `dead`."""
 
     async def do(self, job_id: str) -> None:
         """Until the job has ended, or is another's, or can't be done now: then it is offered again as long as it is owed."""
@@ -75,15 +79,20 @@ class Worker:
         if claimed.counted > self._limits.attempts:  # the last one did not live to say what was wrong
             await self._bury(claimed, "crashed")
             return True
+        self.in_hand += 1
         try:
             result = await self._tried(claimed)
         except Unavailable:
+            self.outcomes["not_now"] += 1
             log.warning("job.not_now", job=claimed.job.id, kind=claimed.job.kind)
             await self._rows.let_go(claimed, self._after(pause), excused=True)
             return False
         except Exception as error:  # noqa: BLE001 - whatever the job's bug, the worker and the other jobs live on
             return await self._failed(claimed, error, pause)
+        finally:
+            self.in_hand -= 1
         await self._rows.end(claimed, result, self._timers.now())
+        self.outcomes["done"] += 1
         log.info("job.done", job=claimed.job.id, kind=claimed.job.kind, attempt=claimed.attempt)
         await self._say(claimed, JobEnded(claimed.job.id))
         return True
@@ -109,6 +118,7 @@ class Worker:
         what = {"job": claimed.job.id, "kind": claimed.job.kind, "error": type(error).__name__}
         log.warning("job.failed", attempt=claimed.attempt, exc_info=error, **what)
         if claimed.counted < self._limits.attempts:
+            self.outcomes["failed"] += 1
             await self._rows.let_go(claimed, self._after(pause), excused=False)
             return False
         await self._bury(claimed, type(error).__name__)
@@ -116,6 +126,7 @@ class Worker:
 
     async def _bury(self, claimed: Claimed, why: str) -> None:
         if await self._rows.bury(claimed, why, self._timers.now()):
+            self.outcomes["dead"] += 1
             log.critical("job.dead", job=claimed.job.id, kind=claimed.job.kind, error=why, attempts=claimed.attempt)
         await self._say(claimed, JobEnded(claimed.job.id))
 

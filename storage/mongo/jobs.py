@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from actors.domain.jobs import FAILED, Job, JobOutcome, JobResult
@@ -13,6 +13,7 @@ from storage.mongo.connect import Database, Document, kept, reachable
 from storage.mongo.queries import Query
 
 COLLECTION: Final = "jobs"
+WAITS: Final = {"since": ""}
 EVER: Final = datetime.fromtimestamp(0, UTC)
 """A new job may be claimed at once, whatever the clocks of nodes and workers say."""
 
@@ -22,8 +23,13 @@ def job_open(job_id: str, now: datetime) -> Query:
     return Query(COLLECTION, {"_id": job_id, "state": "open", "until": {"$lte": now}})
 
 
+def jobs_waiting() -> Query:
+    """Jobs that have not ended, the oldest first."""
+    return Query(COLLECTION, {"since": {"$gt": EVER}}, "waiting", [("since", ASCENDING)])
+
+
 class MongoJobs:
-    """`actors.ports.JobRows`: `{_id, kind, owner, subject, state, attempts, excused, until, result?, why?, done_at?}`.
+    """`actors.ports.JobRows`: `{_id, kind, owner, subject, state, attempts, excused, until, since?, result?, why?, done_at?}`.
 
     A claim is an `until` in the future: a worker that dies lets go of it by doing nothing. `attempts` fences: what a
     worker says counts as long as nobody has claimed the job after it. `dead` counts what turned out to be a dead letter.
@@ -35,7 +41,14 @@ class MongoJobs:
 
     async def open(self, job: Job) -> JobOutcome | None:
         """There is such a job from now on; how it ended, if it has."""
-        fresh = {**msgspec.to_builtins(job), "state": "open", "attempts": 0, "excused": 0, "until": EVER}
+        fresh = {
+            **msgspec.to_builtins(job),
+            "state": "open",
+            "attempts": 0,
+            "excused": 0,
+            "until": EVER,
+            "since": datetime.now(UTC),
+        }
         del fresh["id"]
         with reachable():
             try:
@@ -67,10 +80,18 @@ class MongoJobs:
         await self._update(claimed, {"$set": {"until": until}, "$inc": {"excused": int(excused)}})
 
     async def end(self, claimed: Claimed, result: JobResult, at: datetime) -> None:
-        await self._update(claimed, {"$set": {"state": "done", "result": msgspec.to_builtins(result), "done_at": at}})
+        ended = {"state": "done", "result": msgspec.to_builtins(result), "done_at": at}
+        await self._update(claimed, {"$set": ended, "$unset": WAITS})
 
     async def bury(self, claimed: Claimed, why: str, at: datetime) -> bool:
-        return await self._update(claimed, {"$set": {"state": "dead", "why": why, "died_at": at}})
+        return await self._update(claimed, {"$set": {"state": "dead", "why": why, "died_at": at}, "$unset": WAITS})
+
+    async def oldest(self) -> datetime | None:
+        """Since when the oldest job waits that has not ended. Raises Unavailable."""
+        with reachable():
+            found = await jobs_waiting().find(self._jobs, 1).to_list()
+        since: datetime | None = found[0]["since"] if found else None
+        return since
 
     async def _update(self, claimed: Claimed, update: Document) -> bool:
         mine = {"_id": claimed.job.id, "state": "open", "attempts": claimed.attempt}

@@ -43,7 +43,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
     "api_keys": {"newest": [("created_at", DESCENDING)]},
     "proofs": {"digest": [("digest", ASCENDING)], "until": [("until", ASCENDING)]},
     "mails": {"due": [("state", ASCENDING), ("not_before", ASCENDING)], "done": [("done_at", ASCENDING)]},
-    "jobs": {"done": [("done_at", ASCENDING)]},
+    "jobs": {"done": [("done_at", ASCENDING)], "waiting": [("since", ASCENDING)]},
     "users": {},
     "goals": {
         "newest": [("a", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
@@ -63,9 +63,10 @@ SPARSE: Final = {
     ("login_sessions", "revoked"),
     ("mails", "done"),
     ("jobs", "done"),
+    ("jobs", "waiting"),
     ("credentials", "role"),
 }
-"""Most addresses owe nothing, most login sessions live, few people have a role: only the others are in these."""
+"""Most addresses owe nothing, most login sessions live, most jobs have ended, few people have a role: only the others are in these."""
 
 EXPIRES: Final = {("mails", "done"): 30 * 24 * 3_600, ("jobs", "done"): 30 * 24 * 3_600, ("proofs", "until"): 0}
 """Seconds after the time in an index when MongoDB removes the document."""

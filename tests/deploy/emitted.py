@@ -10,6 +10,7 @@ TREES: Final = {
     path: ast.parse(path.read_text())
     for path in [
         ROOT / "server.py",
+        ROOT / "scripts" / "worker.py",
         *(path for part in ("actors", "transport", "storage", "config") for path in (ROOT / part).rglob("*.py")),
     ]
 }

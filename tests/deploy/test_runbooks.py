@@ -77,7 +77,7 @@ def test_metrics_that_the_runbooks_ask_for_are_there() -> None:
         name
         for code in re.findall(r"`([^`]+)`", TEXT)
         for name in re.findall(
-            r"\b(?:rest|socket|mesh|model|process|part|loop|log|writes|messages|actors)_[a-z_]+", code
+            r"\b(?:rest|socket|mesh|model|process|part|loop|log|writes|messages|actors|jobs?|supervisor)_[a-z_]+", code
         )
     }
     known = metrics() | {"process_open_fds", "process_max_fds"}

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import sys
 import zipfile
 from collections.abc import AsyncIterator
@@ -82,6 +83,7 @@ async def stage(
             "LIFEBUDDY_MONGO_URL": mongo.url,
             "LIFEBUDDY_REDIS_URL": valkey_session.url,
             "LIFEBUDDY_LOG_FORMAT": "json",
+            "LIFEBUDDY_JOBS_PORT": "0",
             "LIFEBUDDY_DATA": str(directory),
             **settings,
         }
@@ -196,13 +198,23 @@ async def test_a_job_that_always_fails_is_a_dead_letter_with_an_alarm_and_its_ow
         (alarm,) = [line for line in dead if line["job"] == failed["data"]["job_id"]]
         assert (alarm["level"], alarm["kind"], alarm["attempts"]) == ("critical", "export", 2)
         assert "secret words" not in said
-        async with aiohttp.ClientSession() as session, session.get(f"{stage.node.url}/metrics") as response:
-            assert "\njobs_dead 1.0" in await response.text()
+        assert "jobs_dead 1.0" in await _told(f"{stage.node.url}/metrics")
+        (url,) = re.findall(r"ready worker (http://\S+)", said)
+        assert await _told(f"{url}/healthz") == ['{"status": "ok"}']
+        told = await _told(f"{url}/metrics")
+        assert {'job_attempts_total{outcome="failed"} 1.0', 'job_attempts_total{outcome="dead"} 1.0'} <= {*told}
+        assert {'log_errors_total{event="job.dead"} 1.0', "jobs_in_hand 0.0", "jobs_oldest_seconds 0.0"} <= {*told}
         async with AsyncMongoClient[dict[str, Any]](stage.mongo.admin_url) as client:
             letter = await client[stage.variables["LIFEBUDDY_MONGO_DATABASE"]]["jobs"].find_one({"_id": alarm["job"]})
         assert letter is not None
         assert (letter["state"], letter["subject"], letter["why"]) == ("dead", export_id, "RuntimeError")
         assert await begin(app) != export_id, "who was failed may ask again at once"
+
+
+async def _told(url: str) -> list[str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        assert response.status == 200
+        return (await response.text()).splitlines()
 
 
 async def _until_begun(worker: Child) -> None:

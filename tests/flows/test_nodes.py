@@ -63,6 +63,17 @@ async def server(
                 await running.stop(20.0)
 
 
+async def supervisor_told(server: Nodes) -> list[str]:
+    """What it says to Prometheus, once all of its processes are ready."""
+    async with asyncio.timeout(20), aiohttp.ClientSession() as http:
+        while True:
+            async with http.get(f"{server.url}/metrics?slot=0") as response:
+                lines = (await response.text()).splitlines()
+            if "supervisor_serving 3.0" in lines:
+                return lines
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.skipif(not (JS / "node_modules").exists(), reason="scripts/test installs the JavaScript clients")
 async def test_stock_devices_of_one_user_on_different_nodes_see_the_same_live(server: Nodes) -> None:
     apart = 0
@@ -97,6 +108,10 @@ async def test_a_killed_node_is_out_of_the_fleet_at_once_and_a_rolling_restart_l
     await server.said(STARTED, 4, 20.0)
     assert started(server)[3]["slot"] == first["slot"]
     assert first["node"] not in await living(valkey_session)
+    told = await supervisor_told(server)
+    slot = first["slot"]
+    assert f'supervisor_ended_total{{slot="{slot}"}} 1.0' in told
+    assert 'log_errors_total{event="supervisor.node_ended"} 1.0' in told
     outcome = await roll(server, people=5, rounds=1)
     renewed = {line["node"] for line in started(server)[4:]}
     assert renewed <= await living(valkey_session)

@@ -72,6 +72,8 @@ async def test_a_job_is_done_once_though_it_is_taken_out_many_times(bench: Bench
     await asyncio.gather(*(worker.do(one.id) for _ in range(5)))
     await worker.do(one.id)
     assert bench.attempts == 1
+    assert worker.outcomes == {"done": 1}
+    assert await bench.rows.oldest() is None
     assert await bench.outcome(one) == JobOutcome(ExportMade(1, 1, 10, "ab"))
     assert bench.told == [(one.owner, JobEnded(one.id))]
 

@@ -147,7 +147,7 @@ async def test_who_keeps_dying_is_started_more_and_more_seldom(start: Start) -> 
 async def test_with_the_supervisor_killed_its_nodes_end_and_leave_nothing(start: Start) -> None:
     ours = await start(2)
     pids = await ours.pids(2)
-    assert len(list(ours.rooms.glob("lifebuddy-*/*"))) == 2
+    assert len(list(ours.rooms.glob("lifebuddy-*/*"))) == 3, "and the supervisor"
     ours.running.kill()
     await ours.gone(pids)
     assert list(ours.rooms.iterdir()) == []

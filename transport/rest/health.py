@@ -16,7 +16,7 @@ from transport.rest.asking import answer, bearer
 from transport.rest.doors import DOORS, Doors
 from transport.rest.readiness import Report
 from transport.rest.routes import Route
-from transport.slot import MOST
+from transport.slot import MOST, SUPERVISOR
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -34,9 +34,9 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 class Scrape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`slot`: that of the process to read, of several behind one port; else any of them answers."""
+    """`slot`: that of the process to read, of several behind one port, 0 for their supervisor; else any of them answers."""
 
-    slot: Annotated[int, Meta(ge=1, le=MOST)] | None = None
+    slot: Annotated[int, Meta(ge=SUPERVISOR, le=MOST)] | None = None
 
 
 async def metrics(request: web.Request, scrape: Scrape) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from scripts.embedded.mongo import ReplicaSet
 from storage.mongo import queries
 from storage.mongo.api_keys import ALL
 from storage.mongo.connect import Database, connected
+from storage.mongo.jobs import jobs_waiting
 from storage.mongo.mails import mails_due
 from storage.mongo.positions import position
 from storage.mongo.proofs import proof_of
@@ -44,6 +45,7 @@ QUERIES = {
     "who was given which role before": granted_before("audit-7"),
     "a proof": proof_of("digest-7", NOW),
     "letters that are due": mails_due(NOW),
+    "jobs that wait": jobs_waiting(),
     "a key": queries.by_id("keys", "ann"),
     "the version": queries.by_id("schema", "version"),
 }
@@ -65,6 +67,7 @@ async def filled(db: Database) -> None:
         await db.mails.insert_one(
             {"_id": f"mail-{number}", "state": "waiting" if number % 5 else "sent", "not_before": NOW}
         )
+        await db.jobs.insert_one({"_id": f"job-{number}", **({} if number % 40 else {"since": NOW})})
         await db.heads.insert_one({"_id": f"{address}-{number}", "owed_at": NOW, "due_at": NOW})
 
 
