@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 
 from actors import clock
+from actors.attendance import Attendance
 from actors.directory import Directory
 from actors.domain.exports import EVERY
 from actors.domain.rate_limit import CHAT_SEND, OFFERS, REPLIES
@@ -137,7 +138,8 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
             report=report,
             limits=Limits(mailbox=settings.mailbox_bound, idle=settings.idle_seconds),
         )
-        directory = Directory(system, mesh)
+        directory = Directory(system, mesh, node)
+        directory.attend = Attendance(system).take
         join(mesh, directory, outbox)
         storage.placement.on_lost, storage.placement.on_swept = system.lost, outbox.renew_all
         system.undelivered = directory.undelivered

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from actors.domain.addresses import session_address
+from actors.domain.addresses import is_node, node_address, session_address
 from actors.runtime.envelope import Envelope, NotHere, Refused, Unavailable
 from actors.runtime.outside import Mesh
 from actors.runtime.ref import Ref
@@ -26,10 +26,15 @@ class Whereabouts(Protocol):
 
 
 class Directory:
-    """First contact wakes an actor here, unless placement says that another living node has it."""
+    """First contact wakes an actor here, unless placement says that another living node has it.
 
-    def __init__(self, system: System, mesh: Mesh | None = None) -> None:
+    `attend` takes what this node itself is asked.
+    """
+
+    def __init__(self, system: System, mesh: Mesh | None = None, node: str = "") -> None:
         self.on_moved: Callable[[Collection[str]], None] = lambda _: None
+        self.attend: Callable[[Envelope], None] = _nobody
+        self._node = node
         self._system = system
         self._mesh = mesh
         self._node_of: OrderedDict[str, str] = OrderedDict()
@@ -40,6 +45,15 @@ class Directory:
         """The session actor of a user, wherever it lives; it wakes with the first message."""
         address = session_address(user_id)
         return Ref(address, partial(self.deliver, address))
+
+    def at(self, node: str) -> Ref:
+        """A node itself, which is asked for many of its sessions at once; nobody is woken there."""
+        return Ref(node_address(node), partial(self._ask_node, node))
+
+    def whereabouts(self, user_id: str) -> str | None:
+        """The node the user's session is known to be awake at."""
+        address = session_address(user_id)
+        return self._node if address in self._system else self._node_of.get(address)
 
     def deliver(self, address: str, envelope: Envelope) -> None:
         """To wherever the address was last known to live. Raises Overloaded, Unavailable."""
@@ -55,6 +69,9 @@ class Directory:
 
         Raises NotHere, Overloaded, Unavailable.
         """
+        if is_node(address):
+            self.attend(envelope)
+            return
         if envelope.hops == 0 and envelope.reply is not None and address not in self._system:
             raise NotHere
         if envelope.reply is not None:
@@ -63,7 +80,7 @@ class Directory:
 
     def undelivered(self, address: str, envelope: Envelope, why: Refused) -> None:
         """What was not at home is sent on to where it lives; anything else is its asker's to know."""
-        if not isinstance(why, NotHere) or envelope.hops >= MAX_HOPS:
+        if not isinstance(why, NotHere) or envelope.hops >= MAX_HOPS or is_node(address):
             envelope.refuse(why)
             return
         envelope.hops += 1
@@ -100,6 +117,12 @@ class Directory:
             self._mesh.forget(node)
         self.on_moved(addresses)
 
+    def _ask_node(self, node: str, envelope: Envelope) -> None:
+        if node == self._node or self._mesh is None:
+            self.attend(envelope)
+        else:
+            self._mesh.send(node, node_address(node), envelope)
+
     def _successor(self, address: str, envelope: Envelope) -> str | None:
         """Where a draining node has an address wake that somebody waits for; turned away there, the next one is asked."""
         if not self._successors or envelope.reply is None or address in self._system:
@@ -125,3 +148,7 @@ class Directory:
         addresses.discard(address)
         if not addresses:
             del self._addresses_of[node]
+
+
+def _nobody(_: Envelope) -> None:
+    raise NotHere

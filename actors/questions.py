@@ -44,6 +44,36 @@ class Renew(msgspec.Struct, frozen=True):
     seq: int = 0
 
 
+class Renewal(msgspec.Struct, frozen=True, array_like=True):
+    """One user's part of a batch: what `Renew` says, but its node."""
+
+    user_id: str
+    connections: Sequence[str]
+    devices: Sequence[str]
+    ages: Sequence[float]
+    seq: int
+
+
+class RenewAll(msgspec.Struct, frozen=True):
+    """What the gateway of `node` holds for sessions at the node that is asked: one question for all of them.
+
+    Answered with `Renewed`.
+    """
+
+    node: str
+    users: Sequence[Renewal]
+
+
+class Renewed(msgspec.Struct, frozen=True):
+    """The heads of the logs in the order of the question; None for whoever is not awake there, or did not answer.
+
+    `log` is the log's own id, empty if nobody answered.
+    """
+
+    log: str
+    heads: Sequence[int | None]
+
+
 class Detach(msgspec.Struct, frozen=True):
     """A connection has gone."""
 

@@ -43,6 +43,7 @@ MEASURED: Final = {
     "hop_cpu": Figure(
         311, "µs", "CPU for a question to another node, both nodes and Redis, when they are few", "prototype"
     ),
+    "renewal_cpu": Figure(43, "µs", "CPU for a device renewed with others, both nodes and Redis", "prototype"),
     "log_rate": Figure(62_000, "/s", "appends to the log in groups, 2 cores beside a mongod 6", "prototype"),
     "hash_rate": Figure(30, "/s", "passwords checked on two cores", "prototype"),
 }
@@ -57,6 +58,7 @@ ASSUMED: Final = {
         0.30, "", "of devices are at another node than their session", "second devices, and moves at roll-outs"
     ),
     "renewal": Figure(10, "s", "between two renewals of a device", "`transport/sockets/limits.py`"),
+    "together": Figure(500, "", "devices renewed at another node with one question", "`transport/sockets/upkeep.py`"),
     "sockets_per_node": Figure(8_000, "", "devices at a node", "what the autoscaler aims at; it takes 20,000"),
     "reply_cpu": Figure(
         1200, "µs", "CPU of a node for the reply: its deltas, and its own command", "twice a message's"
@@ -109,12 +111,24 @@ class Load:
     def cores(self) -> float:
         """Of nodes, before head room."""
         talk = self.messages * (_m("command_cpu") + _a("reply_cpu")) + self.changes * _m("command_cpu")
-        return (talk + self.hops * _m("hop_cpu")) / 1e6
+        asked = _a("remote") * (self.messages + self.changes)
+        return (talk + asked * _m("hop_cpu") + self.renewals * _m("renewal_cpu")) / 1e6
+
+    @property
+    def renewals(self) -> float:
+        """Devices a second that are renewed at another node."""
+        return _a("remote") * self.sockets / _a("renewal")
+
+    @property
+    def batches(self) -> float:
+        """A second: what one node renews at another goes there as one, as long as it is not too large."""
+        nodes = _up(self.sockets / _a("sockets_per_node"))
+        return min(self.renewals, self.renewals / _a("together") + nodes * (nodes - 1) / _a("renewal"))
 
     @property
     def hops(self) -> float:
         """Questions to another node a second: commands of devices that are not with their session, and renewals."""
-        return _a("remote") * (self.messages + self.changes + self.sockets / _a("renewal"))
+        return _a("remote") * (self.messages + self.changes) + self.batches
 
     @property
     def nodes(self) -> int:
@@ -191,7 +205,7 @@ BREAKS: Final[Sequence[tuple[str, Callable[[Load], bool], str]]] = (
         "a model of one's own behind `OPENAI_BASE_URL`, a smaller context, a prefix cache: this is the largest bill",
     ),
     (
-        "one Redis primary has too many calls: renewals of devices whose session is elsewhere",
+        "one Redis primary has too many calls: people who come, and renewals from every node to every other",
         lambda load: load.redis > _a("redis_calls"),
         "Redis Cluster, over whose shards placement and channels spread by themselves",
     ),

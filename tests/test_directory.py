@@ -60,7 +60,7 @@ class Station:
         self.name, self._places = name, places
         self.placement = Placed(name, places)
         self.system = System(make(), placement=self.placement, report=Reports())
-        self.directory = Directory(self.system, self)
+        self.directory = Directory(self.system, self, name)
         self.system.undelivered = self.directory.undelivered
         self.moved: list[str] = []
         self.directory.on_moved = self.moved.extend

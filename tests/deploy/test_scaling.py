@@ -8,6 +8,7 @@ import pytest
 from scripts.scaling import ASSUMED, BREAKS, SINGLE, SIZES, TARGET, Load, first, written
 from tests.deploy.manifests import DEPLOY, the
 from transport.sockets.limits import Limits
+from transport.sockets.upkeep import TOGETHER
 
 
 def test_the_tables_are_those_of_the_figures() -> None:
@@ -22,6 +23,7 @@ def test_figures_that_are_set_elsewhere_are_the_same_there() -> None:
     aims = {one["pods"]["metric"]["name"]: one["pods"]["target"] for one in scaler["metrics"] if one["type"] == "Pods"}
     assert int(aims["actors_awake"]["averageValue"]) == ASSUMED["sockets_per_node"].value
     assert Limits().renew == ASSUMED["renewal"].value
+    assert ASSUMED["together"].value == TOGETHER
     assert Limits().connections == 20_000
     configured = (DEPLOY / "balancer" / "haproxy.cfg").read_text()
     assert f"1-{SINGLE} " in configured

@@ -24,6 +24,8 @@ from actors.questions import (
     Events,
     Missed,
     Renew,
+    RenewAll,
+    Renewed,
     ShowActions,
     Shown,
     ShowProfile,
@@ -187,12 +189,52 @@ class ScriptedSessions(dict[str, ScriptedSession]):
     def __init__(self, outbox: Outbox) -> None:
         super().__init__()
         self.outbox = outbox
+        self.node = "far"
+        self.batches: list[RenewAll] = []
+        self.no_batches: Refused | None = None
 
     def __missing__(self, user_id: str) -> ScriptedSession:
         return self.setdefault(user_id, ScriptedSession(user_id, self.outbox))
 
     def session(self, user_id: str) -> ScriptedSession:
         return self[user_id]
+
+    def whereabouts(self, user_id: str) -> str | None:
+        """All are awake at one node, but those who are not there yet."""
+        return self.node if user_id in self else None
+
+    def at(self, node: str) -> "ScriptedNode":
+        return ScriptedNode(self)
+
+
+class ScriptedNode:
+    """The node they are at; it answers for those whose scripts do not misbehave."""
+
+    def __init__(self, sessions: ScriptedSessions) -> None:
+        self._sessions = sessions
+
+    def tell(self, message: Any) -> None:
+        raise AssertionError(message)
+
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+        raise AssertionError(message)
+
+    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Renewed:  # noqa: ASYNC109 - the contract
+        assert isinstance(message, RenewAll)
+        self._sessions.batches.append(message)
+        if self._sessions.no_batches is not None:
+            raise self._sessions.no_batches
+        log, heads = "", list[int | None]()
+        for one in message.users:
+            renew = Renew(message.node, one.connections, one.devices, one.ages, one.seq)
+            try:
+                attached = await self._sessions[one.user_id].ask(renew, timeout=timeout, trace=trace)
+            except Refused:
+                heads.append(None)
+            else:
+                log = attached.log
+                heads.append(attached.seq)
+        return Renewed(log, heads)
 
 
 class ScriptedGoals:

@@ -32,9 +32,15 @@ class Session(asking.Session, Protocol):
 
 
 class Sessions(Protocol):
-    """The directory: user → session."""
+    """The directory: user → session, and many sessions of a node at once."""
 
     def session(self, user_id: str) -> Session: ...
+
+    def whereabouts(self, user_id: str) -> str | None:
+        """The node the user's session is known to be awake at."""
+
+    def at(self, node: str) -> Session:
+        """The node itself."""
 
 
 Watch = Callable[[str, Callable[[], None]], Callable[[], None]]

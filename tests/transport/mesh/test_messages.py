@@ -26,6 +26,8 @@ EVENTS = [recorded("session:ann", n, AT, MessageAdded(f"m{n}", "user", "ann", "h
         Order("ann", "cid", CreateGoal(title="Run"), AT, 7),
         questions.Attach("node.sid", "phone"),
         questions.Renew("node", ["node.a", "node.b"], ["phone", "tablet"], [0.5, 60.0], 7),
+        questions.RenewAll("node", [questions.Renewal("ann", ["node.a"], ["phone"], [0.5], 7)]),
+        questions.Renewed("log", [7, None]),
         questions.Missed(3, 10),
         questions.Events(EVENTS, 9, more=True),
         questions.Events([], 0, more=False),

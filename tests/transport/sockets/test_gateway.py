@@ -1,12 +1,14 @@
 """What a device sees: letting in, events in order, commands, two paths that show the same."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 
 from actors.questions import Attach, Missed
-from actors.runtime.envelope import Crashed, Overloaded, Unavailable
+from actors.runtime.envelope import Crashed, Overloaded, Refused, TimedOut, Unavailable
 from actors.runtime.journaled import Order
 from tests.transport.conftest import ORIGIN, StartNode
 from tests.transport.sockets.devices import Device, Raw, cid
@@ -165,6 +167,37 @@ async def test_a_push_lost_at_the_end_is_found_at_the_renewal(start_node: StartN
         ann.say("lost", push=False)
         await device.until(lambda: device.seqs() == [1])
         assert ann.asked["Renew"] >= 1
+
+
+def _has_one(device: Device) -> bool:
+    return device.seqs() == [1]
+
+
+async def test_devices_whose_sessions_are_at_one_node_are_renewed_with_one_question(start_node: StartNode) -> None:
+    node = await start_node(Limits(renew=0.4))
+    async with AsyncExitStack() as stack:
+        devices = [await stack.enter_async_context(Device(node.url, token=f"u{n}/s1")) for n in range(5)]
+        for n, device in enumerate(devices):
+            node.sessions[f"u{n}"].say("lost", push=False)
+            await device.until(partial(_has_one, device))
+        await devices[0].until(lambda: any(len(batch.users) == 5 for batch in node.sessions.batches))
+
+
+@pytest.mark.parametrize(
+    ("why", "asked"), [(Unavailable(), 1), (TimedOut(effect="unknown"), 0)], ids=["older program", "hangs"]
+)
+async def test_a_node_that_takes_no_batches_is_asked_one_by_one_unless_it_hangs(
+    start_node: StartNode, why: Refused, asked: int
+) -> None:
+    node = await start_node(Limits(renew=0.2))
+    node.sessions.no_batches = why
+    ann = node.sessions["ann"]
+    async with Device(node.url) as device:
+        await device.until(lambda: len(node.sessions.batches) >= 2)
+        assert bool(ann.asked["Renew"]) == bool(asked)
+        ann.say("lost", push=False)
+        node.sessions.no_batches = None
+        await device.until(lambda: device.seqs() == [1])
 
 
 async def test_a_log_out_of_reach_is_asked_again_until_it_answers(start_node: StartNode) -> None:
