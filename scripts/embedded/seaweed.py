@@ -37,7 +37,7 @@ class SeaweedFS(Child):
         inner = kept_secret(directory / "inner-key")
         kept = directory / "files"
         kept.mkdir(exist_ok=True, mode=0o700)
-        flags = [f"-{_flag(name)}={port}" for name, port in ports.items()]
+        flags = [f"-{flag(name)}={port}" for name, port in ports.items()]
         off = ["-admin.ui=false", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
         where = [f"-dir={kept}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-volume.preStopSeconds=0"]
         told = {f"WEED_JWT_{name}SIGNING_{kind}KEY": inner for name in ("", "FILER_") for kind in ("", "READ_")}
@@ -87,6 +87,6 @@ async def seaweed_server(directory: Path) -> AsyncIterator[SeaweedFS]:
             await server.stop()
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
     part, _, kind = name.partition(".")
     return f"{part}.port.{kind}" if kind else f"{part}.port"

@@ -151,9 +151,25 @@ def test_a_worker_is_the_image_with_another_command_and_has_what_it_needs_of_a_n
     assert str(Path(MAPPED["LIFEBUDDY_MASTER_KEY_FILE"]).parent) in mounts
     assert pod("worker")["securityContext"] == pod("node")["securityContext"]
     assert worker["securityContext"] == node["securityContext"]
+    assert MAPPED["LIFEBUDDY_JOBS_PORT"] == str(worker["ports"][0]["containerPort"])
+    for kind in ("startup", "liveness"):
+        assert worker[f"{kind}Probe"]["httpGet"] == {"path": "/healthz", "port": worker["ports"][0]["name"]}
+    (entry,) = policy("worker-from")["ingress"]
+    assert entry["from"] == [policy("node-from")["ingress"][0]["from"][1]], "Prometheus alone"
+    assert [one["port"] for one in entry["ports"]] == [worker["ports"][0]["name"]]
     stores, world = policy("worker-to")["egress"]
     assert stores == policy("node-to")["egress"][0]
     assert [one["port"] for one in world["ports"]] == [443]
+
+
+@pytest.mark.parametrize("name", [*WORKLOADS, "worker"])
+def test_prometheus_finds_a_pod_by_its_annotations_and_by_its_port(name: str) -> None:
+    told = the("Deployment", name)["spec"]["template"]["metadata"]["annotations"]
+    ports = {str(one["containerPort"]): one["name"] for one in container(name)["ports"]}
+    assert (told["prometheus.io/scrape"], told["prometheus.io/path"]) == ("true", "/metrics")
+    port = ports[told["prometheus.io/port"]]
+    asked = (DEPLOY / "prometheus.yaml").read_text()
+    assert f"[__meta_kubernetes_pod_container_port_name], regex: {port}," in asked
 
 
 # ── what it may ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -197,9 +213,10 @@ def test_only_the_gateway_and_prometheus_reach_a_node() -> None:
 
 
 def test_a_node_reaches_its_stores_and_the_world_but_nothing_else_inside() -> None:
-    stores, world = policy("node-to")["egress"]
+    stores, world, collector = policy("node-to")["egress"]
     assert {one["port"] for one in stores["ports"]} == {27017, 6379}
     assert {one["port"] for one in world["ports"]} == {443, 465, 587}
+    assert [one["port"] for one in collector["ports"]] == [4318]
     (block,) = world["to"]
     assert "169.254.0.0/16" in block["ipBlock"]["except"], "a machine's metadata and its role"
     assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"} <= set(block["ipBlock"]["except"])
