@@ -238,6 +238,7 @@ def _surroundings(
         actions_wait=timedelta(hours=settings.actions_wait_hours),
         model_missing=models.missing,
         calls=calls,
+        reads_ahead=settings.model_reads_ahead,
         offer_limit=OFFERS.scaled(settings.limits_scale),
         jobs=storage.jobs,
         jobs_again=settings.jobs_lease_seconds,

@@ -161,6 +161,11 @@ class Settings(BaseSettings):
     model_first_token_seconds: PositiveFloat = Field(30.0, description="A model that has said nothing by then failed.")
     model_between_tokens_seconds: PositiveFloat = Field(15.0, description="A model silent for so long was cut off.")
     model_whole_seconds: PositiveFloat = Field(120.0, description="An answer ends by then, finished or not.")
+    model_reads_ahead: bool = Field(
+        False,
+        description="A model that keeps what it has read, as local ones do, reads what is known of a caller when the call "
+        "begins: its first answer comes seconds sooner. With a paid one it costs a prompt.",
+    )
     model_rest_seconds: PositiveFloat = Field(
         10.0,
         description="A provider that failed three times in a row is left alone for so long, then tried once; "
@@ -207,6 +212,13 @@ class Settings(BaseSettings):
     transcriber_model: str = Field("gpt-4o-mini-transcribe", description="Model that hears; or `whisper-1`.")
     transcriber_interim_model: str | None = Field(
         None, description="Model for captions of what is not said to its end. Unset: the same."
+    )
+    caption_seconds: float = Field(
+        1.0,
+        ge=0,
+        le=10,
+        description="Seconds between two looks for the words of who still speaks: for captions, and for what interrupts the "
+        "coach at once. Each is a request to `TRANSCRIBER_INTERIM_MODEL`, and costs; 0: none, and words come at pauses.",
     )
     transcriber_fallback_base_url: str | None = Field(None, description="A second one, asked when the first one fails.")
     transcriber_fallback_api_key: SecretStr | None = Field(None, description="Its key.")

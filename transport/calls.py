@@ -1,5 +1,6 @@
 """Calls as they are configured: who hears, who speaks, and the peer connections between."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,7 +53,8 @@ async def opened(wanted: Wanted, speech: Speech, report: Report, traces: Traces)
         return
     from transport.webrtc.opened import opened as peers_opened  # noqa: PLC0415 - half a second that only calls cost
 
-    figures, lateness, timings = Figures(), Lateness(), Timings(longest=wanted.calls_longest_seconds)
+    figures, lateness = Figures(), Lateness()
+    timings = Timings(longest=wanted.calls_longest_seconds, caption=wanted.caption_seconds or math.inf)
     watching = owned(lateness.watch(), "calls.lateness", report)
     async with watching, peers_opened(wanted, report) as peers:
         admit = Admission(peers.__len__, lambda: lateness.p99, wanted.calls_lag_seconds)

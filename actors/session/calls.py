@@ -21,6 +21,8 @@ from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session.answering import Answering
 from actors.session.devices import Devices
+from actors.session.prompt import Seen, ahead
+from actors.session.reading import READING, read
 from actors.session.state import State
 from actors.session.surroundings import Surroundings
 from actors.voice.call import Call
@@ -63,6 +65,10 @@ class Host(Protocol):
     outside: Outside
 
     async def accept(self, order: Order) -> Accepted: ...
+
+    def seen(self) -> Seen: ...
+
+    def may_ask_models(self) -> bool: ...
 
 
 class Line:
@@ -250,8 +256,15 @@ class Calls:
         self._line = Line(host, self._call_id, around.figures)
         call = self._call = Call(self._call_id, self._line, around, language=language, pauses=host.state.pauses)
         host.children.spawn(PREFIX + self._call_id, call.run())
+        self._read_ahead()
         around.figures.began()
         self._figures[self._call_id] = around.figures
         longest = around.timings.longest
         self._at_most = asyncio.get_running_loop().call_later(longest, call.tell, HangUp("too_long"))
         return call
+
+    def _read_ahead(self) -> None:
+        host, around = self._host, self._host.surroundings
+        if around.reads_ahead and around.models and host.may_ask_models() and READING not in host.children:
+            turns = ahead(around.prompts.coach, host.seen(), around.prompts.budget)
+            host.children.spawn(READING, read(around.models[0], turns))

@@ -70,6 +70,13 @@ def turns(system: str, seen: Seen, reply: OwedReply, budget: Budget) -> list[Tur
     return [Turn("system", system), *_alternating(talk), *_taken(reply, budget)]
 
 
+def ahead(system: str, seen: Seen, budget: Budget) -> list[Turn]:
+    """The prompt of the first reply of a call up to what will be said: a model that keeps what it has read reads it once."""
+    talk = _talk(unsummarised(seen.messages, seen.summary), seen, budget, budget.recent)
+    talk.append(Turn("user", f"{known(seen, budget, in_a_call=True)}\n\n"))
+    return [Turn("system", system), *_alternating(talk)]
+
+
 def recap(system: str, instruction: str, seen: Seen, budget: Budget) -> list[Turn]:
     """The prompt for a new summary: that of a reply up to its last turn, whose cached prefix it shares."""
     talk = _talk(unsummarised(seen.messages, seen.summary), seen, budget, budget.recent)

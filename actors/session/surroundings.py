@@ -46,6 +46,8 @@ class Surroundings:
     calls: Callable[[], Calls] | None = None
     """What a call that begins now has around it. None where nobody hears and speaks: an offer is refused."""
     offer_limit: rate_limit.Limit = rate_limit.OFFERS
+    reads_ahead: bool = False
+    """Whether the usual model keeps what it has read: when a call begins, it reads what is known before anything is said."""
     jobs: Jobs | None = None
     """None where there is nobody to do them: what needs one is refused."""
     jobs_again: float = 15.0

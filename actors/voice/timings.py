@@ -10,6 +10,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """From the end of a turn until its words are there."""
     said: float = 6.0
     """Until the session has taken what was said."""
+    caption: float = 1.0
+    """Between two looks for the words so far, while the coach is silent; infinite: words are known at pauses only."""
     words: float = 0.5
     """How long an interruption waits, in silence, for its words."""
     settle: float = 0.5

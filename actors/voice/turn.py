@@ -24,8 +24,6 @@ SHOWN: Final[dict[State, CallState]] = {
 }  # fmt: skip
 AT_ONCE: Final = 8
 """Deadlines that are met at one time, at most: others at the next, which is then at once."""
-CAPTION: Final = 1.0
-"""Seconds between two looks for the words so far, while the coach is silent."""
 COUGH: Final = 0.4
 """Seconds of speech below which nobody is asked to repeat what had no words."""
 
@@ -264,7 +262,8 @@ class Turns:
         if spoken is not None and not spoken.speaking and not spoken.whole:
             yield spoken.ended_at + self._timings.transcript, self._give_up
         if spoken is not None and spoken.speaking and not spoken.pausing and not spoken.looking and there:
-            yield spoken.looked_at + (LOOK if held else CAPTION), self._look
+            caption = self._timings.caption
+            yield spoken.looked_at + (LOOK if held and caption < math.inf else caption), self._look
         if self._coach.is_sounding and there and not held:
             yield self._coach.looks_at, nothing
         awaited = spoken is not None and not spoken.speaking and not (spoken.beside and self._is_coach_busy)

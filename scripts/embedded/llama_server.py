@@ -9,7 +9,7 @@ import xllamacpp
 
 CONTEXT = 12_288  # tokens, halved between the slots; a coach's prompt with its history is half of what is left
 SLOTS = 2  # 0 keeps the conversation read, 1 the tool router's prompt; the front lets one generate at a time
-PIECE = 64  # tokens of a prompt read at once: who goes away is noticed between two pieces
+PIECE = 16  # tokens of a prompt read at once: who goes away is noticed between two pieces
 KEPT = 512  # MiB of prompts of other conversations
 
 

@@ -49,6 +49,7 @@ class LocalAI(Child):
             "LIFEBUDDY_MODELS_STATUS_URL": f"{self.url}/healthz",
             "LIFEBUDDY_MODEL_FIRST_TOKEN_SECONDS": "90",
             "LIFEBUDDY_MODEL_WHOLE_SECONDS": "300",
+            "LIFEBUDDY_MODEL_READS_AHEAD": "true",
         } | self._of_calls
 
     @property
@@ -60,6 +61,8 @@ class LocalAI(Child):
             "LIFEBUDDY_TRANSCRIBER_MODEL": MODEL,
             "LIFEBUDDY_TRANSCRIBER_INTERIM_MODEL": f"{MODEL} (interim)",
             "LIFEBUDDY_TRANSCRIBER_SECONDS": "11",
+            "LIFEBUDDY_CAPTION_SECONDS": "0.45",
+            "LIFEBUDDY_CALLS_PER_NODE": "2",
             "LIFEBUDDY_SPEAKER_API_KEY": self._key,
             "LIFEBUDDY_SPEAKER_BASE_URL": f"{self.url}/v1",
             "LIFEBUDDY_SPEAKER_MODEL": MODEL,

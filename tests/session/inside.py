@@ -114,6 +114,7 @@ async def inside(
     model_missing: Callable[[], str | None] = lambda: None,
     jobs: Jobs | None = None,
     calls: Around | None = None,
+    reads_ahead: bool = False,
 ) -> AsyncIterator[Inside]:
     """A node's inside on a real MongoDB."""
     reports: list[tuple[str, Any]] = []
@@ -146,6 +147,7 @@ async def inside(
                 model_missing=model_missing,
                 jobs=jobs,
                 calls=None if calls is None else lambda: calls,
+                reads_ahead=reads_ahead,
                 jobs_again=0.1,
             )
             system = System(

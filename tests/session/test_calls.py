@@ -114,6 +114,20 @@ async def test_what_is_said_is_answered_aloud_and_stands_in_the_history(mongo: R
             await node.ref.ask(EndCall(call_id), timeout=5)
 
 
+async def test_what_is_known_is_read_before_anything_is_said(mongo: ReplicaSet, database: str) -> None:
+    peers, calls = stack("good morning coach")
+    model = Saying(SHORT)
+    async with inside(mongo.url, database, model, calls=calls, reads_ahead=True) as node:
+        await node.open()
+        _, peer = await offer(node, peers)
+        assert len(model.asked) == 1
+        await say(peer)
+        assert (await message(node, "coach")).text == SHORT
+        ahead, asked = ([turn.text for turn in turns] for turns in model.asked)
+        assert asked == [*ahead[:-1], f"{ahead[-1]}good morning coach"]
+        assert len(messages(node, "coach")) == 1, "what was read ahead said nothing"
+
+
 async def test_of_a_reply_that_is_cut_only_what_was_heard_was_said(mongo: ReplicaSet, database: str) -> None:
     peers, calls = stack("tell me a long story", "stop that please now", "and then")
     model = Saying(LONG)

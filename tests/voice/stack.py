@@ -207,9 +207,12 @@ class ScriptedTranscriber:
     takes: float = 0.2
     name: str = "scripted"
     asked: list[int] = field(default_factory=list)
+    interim: int = 0
+    """How many of them were words so far."""
 
     async def transcribe(self, pcm: bytes, *, language: str | None = None, interim: bool = False) -> Transcript:
         self.asked.append(len(pcm))
+        self.interim += interim
         await asyncio.sleep(self.takes)
         text = self.texts[0] if interim or len(self.texts) == 1 else self.texts.pop(0)
         if isinstance(text, Exception):

@@ -1,6 +1,7 @@
 """A call from its first offer to its end, in virtual time: what the user hears and sees, and what the session is told."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,6 +11,7 @@ from actors.media import SpeechFailed
 from actors.runtime.envelope import Refused
 from actors.voice.messages import HangUp, Heard, ReplyEnded, ReplySaid, ReplyTool
 from actors.voice.phrases import LATE, NOT_CAUGHT, THINKING, WORKING, phrase
+from actors.voice.timings import Timings
 from tests.virtual import run_virtually
 from tests.voice.stack import (
     LOUD,
@@ -92,6 +94,18 @@ def test_the_stages_of_a_turn_add_up_to_its_whole() -> None:
     ]  # fmt: skip
     whole = sum(stages.values()) - stages["confirmed"]
     assert whole == pytest.approx(1000 * (first_sound - stage.spoken_until), abs=70)
+
+
+@pytest.mark.parametrize(("caption", "looks"), [(0.45, 8), (1.0, 3), (math.inf, 0)])
+def test_words_are_looked_for_while_they_are_said_as_often_as_is_wanted(caption: float, looks: int) -> None:
+    async def talks(stage: Stage) -> None:
+        await stage.speak(seconds=3.6)
+        await listens(stage)
+
+    stage = play(talks, ["hello coach"], timings=Timings(caption=caption))
+    assert abs(stage.transcriber.interim - looks) <= 1
+    assert bool(stage.host.captions("user", final=False)[1:]) == bool(looks), "at the pause the words so far are known"
+    assert stage.host.said == ["hello coach"]
 
 
 def test_an_interruption_ends_the_reply_and_is_answered() -> None:

@@ -14,6 +14,7 @@ class Wanted(Protocol):
     calls_per_node: int
     calls_lag_seconds: float
     calls_longest_seconds: float
+    caption_seconds: float
     calls_address: IPv4Address | None
     calls_stun: tuple[str, ...]
     calls_turn: tuple[str, ...]

@@ -25,7 +25,7 @@ async def serve_chat(front: Front, coming: Models, http: aiohttp.ClientSession, 
     """Waits for the model, then serves it until cancelled; ready is told once the constant beginnings are read."""
     source = await coming.chat()
     try:
-        async with warmed(source, http, directory / "llama") as backend:
+        async with warmed(source, http, directory / "llama", front.order.give_way) as backend:
             front.backend = backend
             coming.ready("chat")
             await asyncio.Event().wait()

@@ -44,11 +44,13 @@ class Backend:
         http: aiohttp.ClientSession,
         child: Child | None = None,
     ) -> None:
-        """`child`: its process, where it is ours."""
+        """`child`: its process, where it is ours. A connection serves once: llama.cpp ends it after a stream, as the next
+        request may already be on its way.
+        """
         self.model = model
         self._child = child
         self._url = url
-        self._headers = headers
+        self._headers = headers | {"Connection": "close"}
         self._http = http
         self._turn = asyncio.Semaphore(1)
         self._inside = 0

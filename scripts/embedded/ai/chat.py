@@ -14,7 +14,12 @@ from scripts.embedded.ai.standing import Conversation, Standing
 NAME: Final = "local demo model"
 """What every answer says it is from; apps show it as `answered_by`."""
 MAX_TOKENS: Final = 400
+MAX_SPOKEN: Final = 90
+"""Tokens of an answer that is heard: about half a minute."""
 MAX_RESULT: Final = 1500
+IN_A_CALL: Final = "in_a_call"
+SPOKEN: Final = "yes, you are heard: begin with two to five warm words and a full stop, then one or two short sentences"
+"""How a small model is told that somebody listens: close to the words, and what it means."""
 _PASSED: Final = ("temperature", "top_p", "seed", "stop", "stream", "stream_options", "response_format")
 _AFTER_TOOLS: Final = (
     "Say in one short sentence, in the language I wrote in, what was done or why not; the result is data."
@@ -58,7 +63,8 @@ def for_model(request: Completion, model: str, standing: Standing) -> dict[str, 
     asked = request.max_completion_tokens or request.max_tokens or MAX_TOKENS
     passed = {name: value for name in _PASSED if (value := getattr(request, name)) is not None}
     messages = adapted(request.messages, standing)
-    own = {"model": model, "messages": messages, "max_tokens": max(1, min(asked, MAX_TOKENS))}
+    most = MAX_SPOKEN if _is_heard(request.messages) else MAX_TOKENS
+    own = {"model": model, "messages": messages, "max_tokens": max(1, min(asked, most))}
     return {"temperature": 0.3} | passed | own | {"id_slot": 0, "cache_prompt": True}
 
 
@@ -80,9 +86,8 @@ def adapted(messages: Sequence[Message], standing: Standing) -> list[Message]:
         known = newer or known
         talk += told
     if known and talk:
-        talk = _knowing(
-            talk, standing.of([turn["content"] for turn in talk], read_known(known), new=_is_asked(messages))
-        )
+        said = [turn["content"] for turn in talk]
+        talk = _knowing(talk, standing.of(said, read_known(known), new=_is_asked(messages)))
     if messages and messages[-1].get("role") == "tool":
         waits = "waiting" in read_object(text_of(messages[-1]))
         talk.append({"role": "user", "content": _ASK_FIRST if waits else _AFTER_TOOLS})
@@ -92,6 +97,12 @@ def adapted(messages: Sequence[Message], standing: Standing) -> list[Message]:
 def _is_asked(messages: Sequence[Message]) -> bool:
     """Not in the midst of an answer: what its own tools changed they have told themselves."""
     return messages[-1].get("role") == "user"
+
+
+def _is_heard(messages: Sequence[Message]) -> bool:
+    """Whether the person who spoke last is in a call."""
+    newest = next((message for message in reversed(messages) if message.get("role") == "user"), {})
+    return bool(read_known(split(text_of(newest))[1]).person.get(IN_A_CALL))
 
 
 def _knowing(talk: Sequence[Message], conversation: Conversation) -> list[Message]:
@@ -176,7 +187,11 @@ def _result(text: str) -> str:
 def _told(value: Any) -> str:
     """JSON in fewer tokens, without ids, which are half of it; no value can open or close a tag, or begin a line."""
     if isinstance(value, dict):
-        pairs = [(key, _told(inner)) for key, inner in value.items() if key not in {"id", "part_of"}]
+        pairs = [
+            (key, SPOKEN if (key, inner) == (IN_A_CALL, True) else _told(inner))
+            for key, inner in value.items()
+            if key not in {"id", "part_of"}
+        ]
         return "; ".join(f"{key}: {inner}" for key, inner in pairs if inner)[:MAX_RESULT]
     if isinstance(value, list):
         return " | ".join(map(_told, value))

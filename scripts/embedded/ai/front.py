@@ -57,7 +57,8 @@ class Front:
 
     @backend.setter
     def backend(self, backend: Backend | None) -> None:
-        self._backend = self.order.backend = backend
+        self._backend = backend
+        self.order.give_way(backend)
 
     def application(self) -> web.Application:
         served = web.Application(client_max_size=MAX_BODY, middlewares=[self._admitted])

@@ -18,14 +18,18 @@ T = TypeVar("T")
 
 
 class Order:
-    """`backend`: who generates text, in a process that is frozen while words are recognised."""
+    """Who generates text is a process that is frozen while words are recognised: it is to give way within a millisecond."""
 
     def __init__(self) -> None:
-        self.backend: Backend | None = None
+        self._backend: Backend | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sound")
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self.busy = False
+
+    def give_way(self, backend: Backend | None) -> None:
+        """Who generates text from now on, or reads what it will be asked."""
+        self._backend = backend
 
     async def __aenter__(self) -> Self:
         return self
@@ -36,7 +40,7 @@ class Order:
     async def compute(self, rank: int, job: Callable[[], T]) -> T:
         """In the one thread for sound. Whoever gives up while it runs keeps nobody else from waiting for its end."""
         await self._turn(rank)
-        paused = self.backend if rank == RECOGNISE else None
+        paused = self._backend if rank == RECOGNISE else None
         if paused is not None:
             paused.freeze()
         running = asyncio.get_running_loop().run_in_executor(self._thread, job)

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,8 @@ import msgspec
 
 RATE: Final = 16_000
 LONGEST: Final = 31 * RATE
+THREADS: Final = min(2, os.cpu_count() or 1)
+"""Nothing is written while words are recognised: both cores of a small machine are free, and it takes two thirds as long."""
 QUIET: Final = 0.003
 """A peak below holds no word (-50 dB of the loudest there is)."""
 PEAK: Final = 0.7
@@ -57,7 +60,12 @@ class Whisper:
         from faster_whisper import WhisperModel  # noqa: PLC0415 - part of [local] only
 
         self._model: Any = WhisperModel(
-            str(file.parent), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1, local_files_only=True
+            str(file.parent),
+            device="cpu",
+            compute_type="int8",
+            cpu_threads=THREADS,
+            num_workers=1,
+            local_files_only=True,
         )
 
     def words(self, recording: bytes, language: str | None) -> Recognised:

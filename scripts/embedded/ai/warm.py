@@ -1,7 +1,7 @@
 """The constant beginnings of every prompt, read before anyone waits: from a file where this model has read them before."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -48,8 +48,16 @@ class Kept:
 
 
 @asynccontextmanager
-async def warmed(source: Path | Running, http: aiohttp.ClientSession, directory: Path) -> AsyncIterator[Backend]:
-    """A server that has the model and has read the beginnings; ours keeps its files in the directory. Raises StartError."""
+async def warmed(
+    source: Path | Running,
+    http: aiohttp.ClientSession,
+    directory: Path,
+    begun: Callable[[Backend], None] = lambda _: None,
+) -> AsyncIterator[Backend]:
+    """A server that has the model and has read the beginnings; ours keeps its files in the directory. Raises StartError.
+
+    `begun` is told of it before it reads.
+    """
     if isinstance(source, Running):
         backend = Backend(source.url, source.model, {}, http)
         await warm(backend)
@@ -60,6 +68,7 @@ async def warmed(source: Path | Running, http: aiohttp.ClientSession, directory:
     async with llama.llama_server(source, directory, NAME) as server:
         key = {"Authorization": f"Bearer {server.variables['LIFEBUDDY_OPENAI_API_KEY']}"}
         backend = Backend(server.variables["LIFEBUDDY_OPENAI_BASE_URL"], NAME, key, http, server)
+        begun(backend)
         await warm(backend, Kept(backend, source, server.slots))
         yield backend
 

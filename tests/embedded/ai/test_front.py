@@ -14,7 +14,7 @@ from aiohttp import web
 from openai import APIStatusError, AsyncOpenAI, AuthenticationError
 
 from scripts.embedded.ai.backend import Backend
-from scripts.embedded.ai.chat import NAME, Completion, adapted, for_model
+from scripts.embedded.ai.chat import MAX_SPOKEN, MAX_TOKENS, NAME, SPOKEN, Completion, adapted, for_model
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models, Part
 from scripts.embedded.ai.standing import Standing
@@ -108,6 +108,20 @@ async def test_small_talk_goes_straight_to_the_model_without_tools(local: Local)
     assert chunks[0].choices[0].delta.content == "well"
     assert len(local.llama.asked) == 1
     assert "tools" not in local.llama.asked[0]
+
+
+async def test_who_is_heard_is_told_to_begin_shortly_and_ends_within_half_a_minute(local: Local) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "create_goal", "arguments": "{}"}}
+    heard: list[dict[str, Any]] = [
+        {"role": "user", "content": '<known>\n{"name":"Ann","in_a_call":true}\n</known>\n\nGood morning'}
+    ]
+    used = [*heard, {"role": "assistant", "content": None, "tool_calls": [call]}]
+    for told in (heard, [*used, {"role": "tool", "tool_call_id": "c", "content": '{"done":true}'}]):
+        await local.chat(told)
+        assert local.llama.asked[-1]["max_tokens"] == MAX_SPOKEN
+        assert SPOKEN in local.llama.asked[-1]["messages"][0]["content"]
+    await local.chat([{"role": "user", "content": '<known>\n{"name":"Ann"}\n</known>\n\nGood morning'}])
+    assert local.llama.asked[-1]["max_tokens"] == MAX_TOKENS
 
 
 async def test_after_a_tool_has_answered_there_is_prose(local: Local) -> None:

@@ -231,7 +231,7 @@ async def test_speech_goes_before_recognising_and_one_is_at_work() -> None:
 async def test_text_is_not_written_while_words_are_recognised() -> None:
     async with Order() as order:
         frozen = Frozen()
-        order.backend = frozen  # type: ignore[assignment]  # what of it is used
+        order.give_way(frozen)  # type: ignore[arg-type]  # what of it is used
         seen = await order.compute(RECOGNISE, lambda: list(frozen.told))
         assert (seen, frozen.told) == (["freeze"], ["freeze", "thaw"])
         with pytest.raises(ZeroDivisionError):

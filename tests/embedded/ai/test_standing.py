@@ -68,7 +68,7 @@ def test_a_call_begins_and_ends_in_the_midst_of_a_conversation() -> None:
     )  # fmt: skip
     for before, told in ((typed, spoken), (spoken, still), (still, over), (over, after)):
         assert told[: len(before)] == before
-    assert "in_a_call: True" in spoken[-1]["content"]
+    assert "in_a_call: yes" in spoken[-1]["content"]
     assert still[-1]["content"] == "Word 4"
     assert "in_a_call: False" in over[-1]["content"]
     assert after[-1]["content"] == "Word 8"
