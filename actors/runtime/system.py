@@ -120,8 +120,9 @@ class Cell:
                     self._follow(envelope.trace)
                 if system.poison:
                     system.check_poison(actor.address, envelope.message)
-                receive = partial(watched, actor.address, actor.receive) if self.watched else actor.receive
-                envelope.answer(await receive(envelope.message))
+                envelope.answer(
+                    await (watched(actor, envelope.message) if self.watched else actor.receive(envelope.message))
+                )
             except BaseException as error:  # noqa: BLE001 - supervision: the asker is told, whatever happens
                 self._failed(envelope, error)
 

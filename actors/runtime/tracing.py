@@ -1,9 +1,9 @@
 """The trace of what is being done: its id alone, or a span of it where somebody watches."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 Kind = Literal["internal", "client", "server"]
 
@@ -50,12 +50,20 @@ def part(name: str, kind: Kind = "internal", **told: str | int) -> Iterator[Span
         span.end(problem)
 
 
-async def watched(address: str, receive: Callable[[Any], Awaitable[Any]], message: Any) -> Any:
+class Watchable(Protocol):
+    """An actor."""
+
+    address: str
+
+    async def receive(self, message: Any) -> Any: ...
+
+
+async def watched(actor: Watchable, message: Any) -> Any:
     """What an actor does with a message, as a part of the trace it came with; called by what it carries."""
     carried = getattr(message, "command", None) or getattr(message, "result", None) or message
-    with part(type(carried).__name__, address=address) as span:
+    with part(type(carried).__name__, address=actor.address) as span:
         token = trace_id.set(span)
         try:
-            return await receive(message)
+            return await actor.receive(message)
         finally:
             trace_id.reset(token)

@@ -18,6 +18,7 @@ from scripts.calling.shaping import Weather
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
 from tests import sounds
+from tests.collector import Collector, collector
 from tests.flows.app import App, second_device, signed_up
 from tests.flows.node import Node, node
 from tests.scripted_model import asked, scripted_model
@@ -31,6 +32,10 @@ pytestmark = [
 
 WEATHER = Weather()
 RATE = 48_000
+CLIENT = 3  # opentelemetry.proto.trace.v1: SPAN_KIND_CLIENT
+
+
+Running = tuple[Node, ScriptedSpeech, Collector]
 
 
 class Place:
@@ -117,20 +122,22 @@ async def place(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(
     mongo: ReplicaSet, valkey_session: Valkey, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[tuple[Node, ScriptedSpeech]]:
-    async with place(tmp_path_factory.mktemp("calls"), mongo, valkey_session) as made:
-        yield made
+) -> AsyncIterator[Running]:
+    async with collector() as collected:
+        watched = {"OTEL_EXPORTER_OTLP_ENDPOINT": collected.url, "LIFEBUDDY_TRACE_SHARE": "1"}
+        async with place(tmp_path_factory.mktemp("calls"), mongo, valkey_session, **watched) as made:
+            yield *made, collected
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def here(running: tuple[Node, ScriptedSpeech]) -> AsyncIterator[Place]:
+async def here(running: Running) -> AsyncIterator[Place]:
     """With a user of its own."""
-    server, speech = running
+    server, speech, _ = running
     async with AsyncExitStack() as opened:
         yield Place(server, speech, await opened.enter_async_context(signed_up(server.url)), opened)
 
 
-async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place) -> None:
+async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place, running: Running) -> None:
     status, config = await here.app.rest("GET", "/v1/calls/config")
     assert (status, config["ice_servers"], config["max_seconds"]) == (200, [], 3600)
     async with second_device(here.app) as other:
@@ -150,6 +157,7 @@ async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place) -> N
     finals = {(caption["side"], caption["text"]) for caption in here.told("caption") if caption["final"]}
     assert ("user", "one-goal: walk every day please") in finals
     stages = here.told("call.turn")[0]["stages"]
+    await _is_watched(running[2], call_id, stages)
     stages.pop("confirmed", None)
     assert sum(stages.values()) / 1000 == pytest.approx(heard_at - spoken.voice_ended, abs=0.25)
     messages = (await here.app.rest("GET", "/v1/chat/messages"))[1]["items"]
@@ -160,6 +168,19 @@ async def test_a_goal_is_made_by_voice_and_the_answer_is_heard(here: Place) -> N
     assert "call_seams_unfit_total{" not in told
     assert re.search(r'calls_ended_total\{reason="user"\} [1-9]', told)
     assert re.search(r'call_stage_seconds_count\{stage="first_packet"\} [1-9]', told)
+
+
+async def _is_watched(collected: Collector, call_id: str, stages: dict[str, int]) -> None:
+    """The turn is one trace: heard, decided and kept, thought about, spoken."""
+    turn = await collected.until(lambda span: span.name == "call.turn" and span.told.get("call_id") == call_id)
+    assert {name: turn.told[f"{name}_ms"] for name in stages} == stages
+    parts = collected.of(turn.trace)
+    assert not turn.parent
+    assert {"Said", "UseTool", "FinishReply"} <= {one.name for one in parts}
+    assert any(one.name.startswith("event_log") for one in parts)
+    providers = {one.name.partition(" ")[2] for one in parts if one.kind == CLIENT}
+    assert {"gpt-4.1-mini", "gpt-4o-mini-transcribe", "gpt-4o-mini-tts"} <= providers
+    assert not [one for one in parts if "walk" in f"{one.name} {one.told}".lower()], "what was said is nobody else's"
 
 
 async def test_a_second_sound_interrupts_and_the_history_holds_what_was_heard(here: Place) -> None:
