@@ -159,13 +159,11 @@ class OfferCall(msgspec.Struct, frozen=True):
     """A device offers a peer connection: for a new call, or, with its id, for the one there is.
 
     Answered with `CallAnswered`. Raises NoCalls, CallBusy, CallNotFound, RateLimited, and what the offer is refused with.
-    `device` is that of `connection`, if there is one.
     """
 
     sdp: str
     take_over: bool = False
     call_id: str | None = None
-    connection: str = ""
     device: str = ""
 
 

@@ -22,11 +22,11 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     take_over: bool = False
     call_id: Id | None = None
 
-    def question(self, *, connection: str = "", device: str = "") -> OfferCall:
+    def question(self, device: str) -> OfferCall:
         """Raises TooLarge."""
         if len(self.sdp) > MAX_SDP:
             raise TooLarge
-        return OfferCall(self.sdp, self.take_over, self.call_id, connection, device)
+        return OfferCall(self.sdp, self.take_over, self.call_id, device)
 
 
 class IceCandidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -163,7 +163,7 @@ class Session(Journaled[State]):
         self._look_back()
 
     def draining(self) -> None:
-        self.calls.hang_up("draining")
+        self.calls.leave()
 
     async def stopped(self) -> None:
         self.agenda.close()

@@ -165,6 +165,10 @@ class Answering:
             if finish is not None:  # it was owed until now
                 await self._finish(finish)
 
+    def leave(self) -> None:
+        """What is not made yet is made elsewhere, at once: the caller waits there."""
+        self._fall_silent()
+
     def _cut_short(self, reply_id: str) -> FinishReply:
         """While it was made, or before."""
         self._host.children.cancel(reply_id)

@@ -14,13 +14,12 @@ from actors.domain.conversation import COACH, MessageState
 from actors.domain.refusals import CallBusy, CallNotFound, NoCalls
 from actors.questions import AddCandidate, CallAnswered, EndCall, OfferCall
 from actors.runtime.actor import ChildEnded, Children
-from actors.runtime.envelope import Refused
+from actors.runtime.envelope import Refused, Unavailable
 from actors.runtime.ids import derived, uuid7
 from actors.runtime.journal import Outside
 from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session.answering import Answering
-from actors.session.devices import Devices
 from actors.session.prompt import Seen, ahead
 from actors.session.reading import READING, read
 from actors.session.state import State
@@ -61,7 +60,6 @@ class Host(Protocol):
     children: Children
     surroundings: Surroundings
     answering: Answering
-    devices: Devices
     outside: Outside
 
     async def accept(self, order: Order) -> Accepted: ...
@@ -139,23 +137,25 @@ class Calls:
         self._call_id = ""
         self._device = ""
         self._due = rate_limit.FULL
+        self._leaving = False
 
     # What devices ask.
 
     async def offer(self, message: OfferCall) -> "asyncio.Future[CallAnswered]":
         """What is answered is done once the peer has its answer. Raises as `OfferCall` says."""
         around = self._host.surroundings
-        device = message.device or self._host.devices.device_of(message.connection)
         if around.calls is None:
             raise NoCalls
+        if self._leaving:
+            raise Unavailable(retry_after_ms=250)
         if message.call_id is not None and message.call_id != self._call_id:
             raise CallNotFound
-        if self._call is not None and device != self._device and not message.take_over:
+        if self._call is not None and message.device != self._device and not message.take_over:
             raise CallBusy
         self._due = rate_limit.taken(around.offer_limit, self._due, asyncio.get_running_loop().time())
         first = self._call is None
         call = self._call or self._begin()
-        self._device = device
+        self._device = message.device
         answer = Answer(self, self._call_id, first=first)
         call.tell(Offered(message.sdp, answer))
         return answer.asker
@@ -175,6 +175,12 @@ class Calls:
         if self._call is not None:
             self._call.tell(HangUp(reason))
             self._forget()
+
+    def leave(self) -> None:
+        """The session is to go on at another node: so are calls, once the sentence that is being said is over."""
+        self._leaving = True
+        if self._call is not None:
+            self._call.tell(HangUp("draining", gently=True))
 
     def catch_up(self, connection: str) -> None:
         if self._line is not None:
@@ -219,6 +225,8 @@ class Calls:
         if ended.pauses is not None:
             cid = derived(call_id, "pauses")
             await self._host.accept(Order(COACH, cid, LearnPauses(ended.pauses)))
+        if self._leaving:
+            self._host.answering.leave()
 
     # What the reply tells.
 

@@ -47,11 +47,6 @@ class Devices:
             since = before[connection].since if connection in before else now - age
             self._of[connection] = _Attached(device, since, now + LEASE)
 
-    def device_of(self, connection: str) -> str:
-        """Which device that is; of one that is not attached, the connection's own name."""
-        attached = self._of.get(connection)
-        return connection if attached is None else attached.device
-
     def detach(self, connection: str) -> None:
         self._of.pop(connection, None)
 

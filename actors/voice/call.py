@@ -1,6 +1,7 @@
 """A call: one task that owns the peer, the ears, the requests and the timer, and does what its turns decide."""
 
 import asyncio
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class Call:
         self._turns = Turns(around.timings, language)
         self._traced = Traced(call_id, around.begin_trace)
         self._owed: deque[moves.Say | moves.Finish] = deque()
+        self._paying, self._payments = False, itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._patience = 0.0
         self._reason: str | None = None
@@ -96,7 +98,7 @@ class Call:
             Candidate: self._line.candidate,
             Answered: self._answered,
             Moved: self._moved,
-            HangUp: lambda hang_up: self._take(moves.HungUp(hang_up.reason)),
+            HangUp: lambda hang_up: self._take(moves.HungUp(hang_up.reason, hang_up.gently)),
             Probability: self._hear,
             requests.Judged: self._judged,
             moves.Transcribed: self._transcribed,
@@ -221,18 +223,22 @@ class Call:
 
     def _owe(self, owed: moves.Say | moves.Finish) -> None:
         self._owed.append(owed)
-        if "host" not in self._host_children:
-            self._host_children.spawn("host", self._pay())
+        if not self._paying:
+            self._paying = True
+            self._host_children.spawn(f"host {next(self._payments)}", self._pay())
 
     async def _pay(self) -> None:
         """Tell the session, one thing after another: what was heard comes before what is said next."""
-        while self._owed:
-            owed = self._owed.popleft()
-            trace_id.set(self._traced.trace)
-            if isinstance(owed, moves.Say):
-                self._post(await requests.say(self._host, owed, self._turn_id(owed.turn)))
-            else:
-                await requests.finish(self._host, owed)
+        try:
+            while self._owed:
+                owed = self._owed.popleft()
+                trace_id.set(self._traced.trace)
+                if isinstance(owed, moves.Say):
+                    self._post(await requests.say(self._host, owed, self._turn_id(owed.turn)))
+                else:
+                    await requests.finish(self._host, owed)
+        finally:
+            self._paying = False  # at once: a task that has ended is a child for a moment yet
 
     def _caption(self, caption: moves.Caption) -> None:
         shown = {"side": caption.side, "text": caption.text, "final": caption.final}

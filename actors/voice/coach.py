@@ -1,5 +1,6 @@
 """The coach's side of a call: what was said to the session, the reply it owes, and that it is spoken or explained."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -77,6 +78,16 @@ class Coach:
             return self._moment.now + POLL
         return self.speaking.looks_at(self._moment.now, self._moment.progress)
 
+    @property
+    def is_between_sentences(self) -> bool:
+        return self._said is None and self.speaking.last_ends_at(self._moment.progress) is None
+
+    @property
+    def sentence_ends_at(self) -> float:
+        """When that is to be looked at again."""
+        frames = self.speaking.last_ends_at(self._moment.progress)
+        return math.inf if frames is None else self._moment.now + max(1, frames) * FRAME
+
     # what it is asked to do
 
     def tell(self, turn: int, text: str, marks: Marks) -> None:
@@ -111,14 +122,20 @@ class Coach:
             until, tools_until = now + self._timings.settle, now + self._timings.tool_at_most
             self._cut, self._reply = Cut(self._reply, generation, progress.sent, told, until, tools_until), None
 
-    def end(self) -> None:
-        """The call is over: what was heard of the reply is kept, all of it where nothing was."""
+    def come_to_an_end(self) -> None:
+        """Say nothing more after the sentence that is being said."""
+        line = self.speaking.come_to_an_end(self._moment.progress)
+        if line is not None:
+            self._moment.do(moves.Hush(self.speaking.generation, line.number))
+
+    def end(self, *, in_writing: bool) -> None:
+        """The call is over: what was heard of the reply is kept, all of it where nothing was, or where it is to go on."""
         if self._cut is not None:
             self._settle_cut()
         if self._reply is not None:
             told, estimated = self.speaking.told(self._moment.now, self._moment.progress)
             text = self._reply.text[:told].rstrip()
-            whole = not text or (self._reply.ended and text == self._reply.text.rstrip())
+            whole = in_writing or not text or (self._reply.ended and text == self._reply.text.rstrip())
             self._finish(None if whole else Heard(text, estimated))
 
     # what happens

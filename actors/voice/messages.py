@@ -46,7 +46,10 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class HangUp(msgspec.Struct, frozen=True):
+    """Gently: what is being said is said to the end of its sentence, and the reply goes on in writing."""
+
     reason: str
+    gently: bool = False
 
 
 class ReplySaid(msgspec.Struct, frozen=True):

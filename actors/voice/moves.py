@@ -109,9 +109,10 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class HungUp(msgspec.Struct, frozen=True):
-    """The call ends. `End` follows at once."""
+    """The call ends. `End` follows at once; gently, when the sentence that is being said is over."""
 
     reason: str
+    gently: bool = False
 
 
 Event = (

@@ -78,6 +78,17 @@ class Playout:
         """Whether any sound of it was given."""
         return any((entry.generation, entry.line) == (generation, line) for entry in reversed(self._entries))
 
+    def line_at(self, generation: int, frame: int) -> int | None:
+        """The generation's line of which that frame is."""
+        for entry in reversed(self._entries):
+            if entry.generation == generation and entry.first <= frame < entry.end:
+                return entry.line
+        return None
+
+    def end(self, line: int) -> int:
+        """The frame after its last one so far."""
+        return next((entry.end for entry in reversed(self._entries) if entry.line == line), 0)
+
     def heard(self, generation: int, frames: int) -> int:
         """How far the generation's written text was heard, up to the last whole word, if so many frames were."""
         return max(self._offsets(generation, frames), default=0)

@@ -45,6 +45,8 @@ class Speaking:
         self._sound_by = self._sent_at = math.inf
         self._begins = self._end = 0  # the frames of what was not cut
         self._repeats_until = -math.inf
+        self._last: int | None = None
+        self._ending = False
 
     @property
     def busy(self) -> bool:
@@ -57,6 +59,8 @@ class Speaking:
         return math.inf if self._making is None else self._sound_by
 
     def say(self, spoken: str, written: str = "", start: int = 0) -> None:
+        if self._ending:
+            return
         self._numbers += 1
         self._waiting.append(Line(self._numbers, spoken, written, start))
 
@@ -141,11 +145,29 @@ class Speaking:
             return self.shown, True
         return self.playout.heard(self.generation, progress.heard), not progress.confirmed
 
+    def come_to_an_end(self, progress: Progress) -> Line | None:
+        """Nothing is said after the line that is being sent; answers another one that was in hand."""
+        self._ending, self._last = True, self.playout.line_at(self.generation, progress.sent - 1)
+        self._waiting.clear()
+        line = self._making
+        if line is None or line.number == self._last:
+            return None
+        self._making = None
+        return line
+
+    def last_ends_at(self, progress: Progress) -> int | None:
+        """Frames until the last line is sent, as far as it is made; None once it is, or where there is none."""
+        if self._last is None:
+            return None
+        made = self._making is None
+        left = self.playout.end(self._last) - progress.sent
+        return None if made and left <= 0 else left
+
     def end(self) -> int:
         """Nothing more of this generation is to be made; answers its number."""
         self.generation += 1
         self._waiting.clear()
-        self._making = self.muted = None
+        self._making = self.muted = self._last = None
         self.shown = 0
         return self.generation - 1
 

@@ -36,6 +36,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole call."""
     away: float = 60.0
     """Without a peer: the call ends."""
+    leaving: float = 4.0
+    """For the sentence that is being said when the call is to go on elsewhere."""
     connect: float = 15.0
     """For an answer to an offer."""
     ending: float = 2.0

@@ -42,6 +42,9 @@ class Turns:
         self._turn = 0
         self._utterance: Utterance | None = None
         self._asked_again = False
+        self._leaving: str | None = None
+        """Why the call ends as soon as nobody is in the middle of a sentence, by `_leave_by` at the latest."""
+        self._leave_by = math.inf
         self._over = False
         self._shown: CallState = "connecting"
         self._on = self._handlers()
@@ -100,7 +103,7 @@ class Turns:
             moves.Made: coach.made,
             moves.NotMade: coach.made,
             moves.Queued: coach.speaking.queued,
-            moves.HungUp: lambda hung_up: self._end(hung_up.reason),
+            moves.HungUp: self._hung_up,
             moves.Due: lambda _: None,
         }
 
@@ -209,6 +212,8 @@ class Turns:
             if spoken is not None and not spoken.speaking and not held and spoken.whole:
                 self._commit(spoken)
             self._coach.go_on(there=self._away_since is None and not held)
+            if self._leaving is not None and self._may_leave:
+                self._end(self._leaving)
             self.due, act = math.inf, nothing
             for at, due in self._deadlines():
                 if at < self.due:
@@ -255,6 +260,8 @@ class Turns:
         if self._over:
             return
         spoken, held, there = self._utterance, self._interruption.held, self._away_since is None
+        if self._leaving is not None:
+            yield min(self._leave_by, self._coach.sentence_ends_at), nothing
         if self._away_since is not None:
             yield self._away_since + self._timings.away, partial(self._end, "away")
         if held:
@@ -290,8 +297,22 @@ class Turns:
             self._shown = state
             self._moment.do(moves.Show(state, self._moment.problem))
 
+    def _hung_up(self, hung_up: moves.HungUp) -> None:
+        if not hung_up.gently:
+            self._end(hung_up.reason)
+        elif self._leaving is None:
+            self._leaving, self._leave_by = hung_up.reason, self._moment.now + self._timings.leaving
+            self._coach.come_to_an_end()
+
+    @property
+    def _may_leave(self) -> bool:
+        """What the user says is with the session, what the coach says has come to the end of a sentence."""
+        if self._away_since is not None or self._moment.now >= self._leave_by:
+            return True
+        return self._utterance is None and self._coach.is_between_sentences
+
     def _end(self, reason: str) -> None:
-        self._coach.end()
+        self._coach.end(in_writing=reason == self._leaving)
         self._over = True
         self._moment.do(moves.Cut(), moves.Show("ended", reason), moves.End(reason))
 

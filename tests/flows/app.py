@@ -40,6 +40,7 @@ class App:
     def __post_init__(self) -> None:
         self._socket: socketio.AsyncClient | None = None
         self._heard = asyncio.Condition()
+        self._gone = asyncio.Event()
 
     @property
     def seq(self) -> int:
@@ -81,6 +82,8 @@ class App:
             if not ready.done():
                 ready.set_result(None)
 
+        gone = self._gone = asyncio.Event()
+        socket.on("disconnect", lambda *_: gone.set())
         socket.on("session.ready", on_ready)
         socket.on("event", self._on(self.events))
         socket.on("signal", self._on(self.signals))
@@ -103,10 +106,18 @@ class App:
         """One command, one ack. Raises Lost when there is none."""
         if self._socket is None or not self._socket.connected:
             raise Lost
+        asked = asyncio.ensure_future(self._socket.call(name, body, timeout=ASK))
+        gone = asyncio.ensure_future(self._gone.wait())
         try:
-            ack: dict[str, Any] = await self._socket.call(name, body, timeout=ASK)
+            await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not asked.done():
+                raise Lost
+            ack: dict[str, Any] = asked.result()
         except (socketio.exceptions.SocketIOError, TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Lost from error
+        finally:
+            asked.cancel()
+            gone.cancel()
         return ack
 
     async def surely(self, name: str, body: dict[str, Any], *, within: float = 60.0) -> dict[str, Any]:

@@ -38,6 +38,15 @@ CLIENT = 3  # opentelemetry.proto.trace.v1: SPAN_KIND_CLIENT
 Running = tuple[Node, ScriptedSpeech, Collector]
 
 
+class Refused(Exception):
+    """The offer of a call was."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(error)
+        self.code: str = error["code"]
+        self.after: float = error.get("retry_after_ms", 0) / 1000
+
+
 class Place:
     """A node with its providers, and somebody who calls it."""
 
@@ -50,7 +59,8 @@ class Place:
         device = app or self.app
         on_line = await self._opened.enter_async_context(line(WEATHER, near=True, report=lambda *_: None))
         ack = await device.command("call.offer", {"sdp": await on_line.offer(), **more})
-        assert ack["ok"], ack
+        if not ack["ok"]:
+            raise Refused(ack["error"])
         await on_line.accept(ack["sdp"])
         async with asyncio.timeout(5):
             await on_line.connected.wait()
@@ -105,18 +115,26 @@ async def place(
     directory: Path, mongo: ReplicaSet, valkey: Valkey, **more: str
 ) -> AsyncIterator[tuple[Node, ScriptedSpeech]]:
     """A node with scripted providers behind it, and `more` settings."""
+    async with providers() as (speech, settings), node(directory, mongo.url, valkey.url, **settings, **more) as server:
+        yield server, speech
+
+
+@asynccontextmanager
+async def providers() -> AsyncIterator[tuple[ScriptedSpeech, dict[str, str]]]:
+    """Scripted ones, and the settings of who is to use them: with a database of their own."""
     async with scripted_model(otherwise=asked()) as model, scripted_speech() as speech:
-        settings = {
-            "LIFEBUDDY_MONGO_DATABASE": f"calls_{uuid.uuid4().hex[:12]}",
-            "OPENAI_BASE_URL": model.url,
-            "OPENAI_API_KEY": "scripted",
-            "LIFEBUDDY_TRANSCRIBER_BASE_URL": speech.url,
-            "LIFEBUDDY_TRANSCRIBER_API_KEY": "scripted",
-            "LIFEBUDDY_SPEAKER_BASE_URL": speech.url,
-            "LIFEBUDDY_SPEAKER_API_KEY": "scripted",
-        }
-        async with node(directory, mongo.url, valkey.url, **settings, **more) as server:
-            yield server, speech
+        yield (
+            speech,
+            {
+                "LIFEBUDDY_MONGO_DATABASE": f"calls_{uuid.uuid4().hex[:12]}",
+                "OPENAI_BASE_URL": model.url,
+                "OPENAI_API_KEY": "scripted",
+                "LIFEBUDDY_TRANSCRIBER_BASE_URL": speech.url,
+                "LIFEBUDDY_TRANSCRIBER_API_KEY": "scripted",
+                "LIFEBUDDY_SPEAKER_BASE_URL": speech.url,
+                "LIFEBUDDY_SPEAKER_API_KEY": "scripted",
+            },
+        )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

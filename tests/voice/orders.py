@@ -1,6 +1,7 @@
 """A hostile world around the turns of one call: it loses, repeats, delays and fails, and knows what was really heard."""
 
 import heapq
+import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -76,6 +77,8 @@ class World:
         self.lines: dict[tuple[int, int], Line] = {}
         self.uttered: list[Uttered] = []
         self.over = False
+        self._leaves_by = math.inf
+        self._cut_within = False
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = self._epoch = self._segments = self._cut_at = 0
         self._there = False
@@ -157,7 +160,13 @@ class World:
             self.after(gone + 0.5 + self.some(1.0, 10.0, 50.0), self._attach)
         if self.random.random() < 0.2:
             self.after(at + self.some(2.0, 10.0), lambda: self.tell(moves.HungUp("user")))
+        if self.random.random() < 0.2:
+            self.after(self.some(at, at + 5.0), self._drain)
         self._last = at + 55
+
+    def _drain(self) -> None:
+        self._leaves_by = min(self._leaves_by, self.now + TIMINGS.leaving)
+        self.tell(moves.HungUp("draining", gently=True))
 
     def _attach(self) -> None:
         self._epoch += 1
@@ -228,6 +237,8 @@ class World:
             todo = self.turns.take(events.pop(0), self.now, self.ear.progress())
             self._reasons = {action.reason for action in todo if isinstance(action, moves.Show)}
             events += filter(None, [self._do(action) for action in todo])
+        if not self.over and self.now >= self._leaves_by:
+            raise Broken("does not leave")
         if not self.over and self.turns.due <= self.now:
             raise Broken("wants to be asked again at once")
 
@@ -257,8 +268,10 @@ class World:
     def _show(self, show: moves.Show) -> None:
         self._shown, self._sign_at = show.state, self.now
 
-    def _end(self, _: moves.End) -> None:
+    def _end(self, end: moves.End) -> None:
         self.over = True
+        if end.reason == "draining" and self._there and self.now < self._leaves_by and self._cut_within:
+            raise Broken("leaves in the middle of a sentence")
 
     def _transcribe(self, asked: moves.Transcribe) -> None:
         speech = self._speech or self.uttered[-1]
@@ -336,7 +349,8 @@ class World:
         if reply.finished:
             raise Broken("a reply is finished twice")
         reply.finished = True
-        ended = any(reason in {"user", "away"} for reason in self._reasons)
+        leaves = self._leaves_by < math.inf  # what is not said any more can be read
+        ended = leaves or any(reason in {"user", "away"} for reason in self._reasons)
         reply.given_up = reply.given_up or bool(self._reasons & {"timeout", "voice.stuck"})
         if reply.tools and self.now - reply.tool_since < TIMINGS.tool_at_most and not ended and not reply.given_up:
             raise Broken("finished while a tool worked for it: its result is lost")
@@ -344,7 +358,7 @@ class World:
         if finish.heard is not None:
             self._check_kept(reply, finish.heard.text.split(), heard)
         elif ended:
-            if heard and len(heard) < len(reply.text.split()) and not reply.shown:
+            if heard and len(heard) < len(reply.text.split()) and not reply.shown and not leaves:
                 raise Broken("some of it was heard, and all of it is kept")
         elif not reply.given_up and not reply.shown and (not reply.ended or heard != reply.text.split()):
             raise Broken(f"kept whole, but only this was heard: {heard}")
@@ -402,6 +416,9 @@ class World:
 
     def _cut(self, _: moves.Cut) -> None:
         sent = self._cut_at = self.ear.cut()
+        self._cut_within = any(
+            line.words and line.words[0][1] < sent < line.words[-1][2] for line in self.lines.values()
+        )
         for line in self.lines.values():
             line.words = [word for word in line.words if word[2] <= sent]
         for reply in self.replies.values():

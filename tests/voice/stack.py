@@ -246,6 +246,7 @@ class ScriptedHost:
     def __init__(self, answer: Callable[["ScriptedHost", str, str], Awaitable[None]]) -> None:
         self.call: Call
         self.said: list[str] = []
+        self.cids: list[str] = []
         self.finished: list[tuple[str, Heard | None]] = []
         self.signals: list[tuple[float, str, Mapping[str, Any]]] = []
         self.refusals: list[Exception] = []
@@ -253,6 +254,7 @@ class ScriptedHost:
         self.busy: set[asyncio.Task[None]] = set()
 
     async def say(self, text: str, cid: str) -> str:
+        self.cids.append(cid)
         await asyncio.sleep(0.01)
         if self.refusals:
             raise self.refusals.pop(0)

@@ -8,7 +8,7 @@ import pytest
 
 from actors.domain.refusals import ReplyPending
 from actors.media import SpeechFailed
-from actors.runtime.envelope import Refused
+from actors.runtime.envelope import Refused, TimedOut
 from actors.voice.messages import HangUp, Heard, ReplyEnded, ReplySaid, ReplyTool
 from actors.voice.phrases import LATE, NOT_CAUGHT, THINKING, WORKING, phrase
 from actors.voice.timings import Timings
@@ -351,3 +351,81 @@ def test_who_stays_away_is_not_waited_for_for_ever() -> None:
 
     run_virtually(conversation())
     assert ended == ["away"]
+
+
+def leaves(moment: Callable[[Stage], Awaitable[None]], texts: list[str | Exception], **stage: object) -> Stage:
+    """As `play`, but that its node is to end at that moment."""
+
+    async def is_moved(scene: Stage) -> None:
+        await moment(scene)
+        scene.call.tell(HangUp("draining", gently=True))
+        await scene.peer.sound(SILENT, 5)
+
+    return play(is_moved, texts, at_length, **stage)
+
+
+def test_who_is_moved_hears_the_sentence_to_its_end_and_reads_the_rest() -> None:
+    moved: list[float] = []
+
+    async def in_the_second_sentence(stage: Stage) -> None:
+        await stage.speak(silence=3.0)
+        moved.append(now())
+
+    stage = leaves(in_the_second_sentence, ["tell me more"])
+    assert stage.ended.reason == "draining"
+    first, second, *_ = LONG.split(". ")
+    words = len(first.split()) + len(second.split())
+    frames = [frame for _, frame in stage.voice.sent_at]
+    assert moved[0] < stage.voice.sent_at[-1][0], "it went on"
+    assert frames == list(range(words * 10)), "to the end of the second sentence, and not a word further"
+    assert stage.host.finished == [("reply-1", None)], "all of it stands in writing"
+    assert stage.host.states()[-1] == "ended"
+
+
+def test_who_is_moved_while_they_speak_is_heard_to_the_end() -> None:
+    async def in_the_middle(stage: Stage) -> None:
+        await stage.peer.sound(LOUD, 0.6)
+        stage.call.tell(HangUp("draining", gently=True))
+        await stage.peer.sound(LOUD, 0.6)
+        await stage.peer.sound(SILENT, 2)
+
+    stage = leaves(in_the_middle, ["tell me more"])
+    assert stage.ended.reason == "draining"
+    assert stage.host.said == ["tell me more"]
+    assert stage.host.finished == [("reply-1", None)]
+    assert not stage.voice.sent_at
+
+
+def test_who_is_moved_in_silence_is_moved_at_once() -> None:
+    told: list[float] = []
+
+    async def at_once(stage: Stage) -> None:
+        await listens(stage, 1)
+        told.append(now())
+
+    stage = leaves(at_once, ["tell me more"])
+    ended = next(at for at, kind, data in stage.host.signals if kind == "call.state" and data["state"] == "ended")
+    assert ended - told[0] < 0.1
+
+
+def test_who_speaks_without_an_end_is_moved_all_the_same() -> None:
+    async def goes_on(stage: Stage) -> None:
+        await stage.peer.sound(LOUD, 0.5)
+        stage.call.tell(HangUp("draining", gently=True))
+        await stage.peer.sound(LOUD, 6)
+
+    stage = leaves(goes_on, ["tell me more"])
+    began = stage.loud_at[1]
+    ended = next(at for at, kind, data in stage.host.signals if kind == "call.state" and data["state"] == "ended")
+    assert ended - began == pytest.approx(Timings().leaving, abs=0.1)
+
+
+def test_what_the_session_is_told_again_has_the_same_cid() -> None:
+    async def is_not_heard_at_first(stage: Stage) -> None:
+        stage.host.refusals = [TimedOut(effect="unknown")]
+        await speaks(stage)
+
+    stage = play(is_not_heard_at_first, ["hello"])
+    assert len(stage.host.cids) == 2
+    assert len(set(stage.host.cids)) == 1
+    assert stage.host.said == ["hello"]

@@ -1,7 +1,6 @@
 """The rules of turns in a hostile world: with all of them no promise is broken, without any one of them some is."""
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from actors.voice.playout import Playout
 from actors.voice.reply import Cut
 from actors.voice.silence import Silence
 from actors.voice.speaking import Line, Speaking
+from actors.voice.turn import Turns
 from tests.voice.orders import Broken, World
 
 RUNS = int(os.environ.get("LIFEBUDDY_TURN_RUNS", "3000"))
@@ -88,10 +88,13 @@ def _always_settled(coach: Coach) -> bool:
         pytest.param(Coach, "settled", property(_always_settled), "before the reply", id="replies-overlap"),
         pytest.param(Interruption, "measured", _nothing, "e", id="undecided-interruptions-stay-undecided"),
         pytest.param(Interruption, "weigh", _nothing, "nobody answers", id="words-do-not-interrupt"),
+        pytest.param(Speaking, "last_ends_at", _nothing, "middle of a sentence", id="leaves-at-once"),
+        pytest.param(Coach, "come_to_an_end", _nothing, "middle of a sentence", id="goes-on-when-it-is-to-leave"),
+        pytest.param(Turns, "_may_leave", False, "does not leave", id="never-leaves"),
     ],
 )
 def test_without_a_rule_some_promise_is_broken(
-    owner: type, rule: str, instead: Callable[..., Any], why: str, monkeypatch: pytest.MonkeyPatch
+    owner: type, rule: str, instead: Any, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner, rule, instead)
     assert any(why in (_crash_or_broken(seed) or "nothing") for seed in range(ENOUGH))

@@ -33,7 +33,7 @@ class CallConfig(msgspec.Struct, frozen=True):
 
 async def offer(request: web.Request, body: Offer) -> CallAnswered:
     """The device is the login session."""
-    question = body.question(device=f"session/{request[IDENTITY].session_id}")
+    question = body.question(f"session/{request[IDENTITY].session_id}")
     answered: CallAnswered = await ask(request, question)
     return answered
 

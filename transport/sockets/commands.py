@@ -47,10 +47,11 @@ class End(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """One command as it came: by whom and which connection, its name, its body, how many bytes its frame had."""
+    """One command as it came: by whom, which connection and device, its name, its body, how many bytes its frame had."""
 
     user_id: str
     connection: str
+    device: str
     name: str
     body: Any
     size: int
@@ -104,7 +105,7 @@ def _sync(asked: Asked) -> Question:
 
 
 def _offer(asked: Asked) -> Question:
-    return wire.read(Offer, asked.body).question(connection=asked.connection), _answered
+    return wire.read(Offer, asked.body).question(asked.device), _answered
 
 
 def _answered(answered: CallAnswered) -> dict[str, Any]:

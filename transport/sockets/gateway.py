@@ -173,7 +173,7 @@ class Gateway:
 
     def _asked(self, connection: Connection, words: Words) -> Asked:
         trace = self.doors.traces.root(_known(words[0]), connection.user_id)
-        return Asked(connection.user_id, connection.id, *words, trace)
+        return Asked(connection.user_id, connection.id, connection.device, *words, trace)
 
     async def _take_breath(self, connection: Connection) -> None:
         """A device that sends without reading its acks waits; one that never reads them goes."""
