@@ -32,6 +32,7 @@ from actors.runtime.owned import owned
 from actors.runtime.system import Limits, System
 from actors.session.actor import Session
 from actors.session.budget import budget
+from actors.session.standings import kept
 from actors.session.surroundings import Prompts, Surroundings
 from actors.voice.messages import Around
 from config.keys import read_signing_keys, read_wrapping_keys
@@ -52,6 +53,7 @@ from transport.mesh.redis import mesh as meshed
 from transport.opened import Behind, Open
 from transport.opened import opened as doors
 from transport.passwords import read_words
+from transport.presence import Presences
 from transport.providers.opened import Models
 from transport.providers.opened import opened as models_opened
 from transport.rest.gauges import Reading
@@ -139,10 +141,12 @@ async def run_inside(settings: Settings, storage: Storage) -> AsyncIterator[Insi
             limits=Limits(mailbox=settings.mailbox_bound, idle=settings.idle_seconds),
         )
         directory = Directory(system, mesh, node)
-        directory.attend = Attendance(system).take
+        directory.attend = Attendance(system, around.standings).take
         join(mesh, directory, outbox)
         storage.placement.on_lost, storage.placement.on_swept = system.lost, outbox.renew_all
         system.undelivered = directory.undelivered
+        lease, again = settings.device_lease_seconds, timedelta(seconds=settings.last_seen_seconds)
+        await enter(kept(around.standings, storage.presence, report, every=lease, again=again))
         await enter(system)
         waking = clock.run(system, storage.heads, timers, report, elsewhere=storage.placement.elsewhere)
         await enter(owned(waking, "clock", report))
@@ -171,6 +175,9 @@ def open_doors(
         mail_templates=CONFIG / "mails",
         goals=storage.goals,
         messages=storage.messages,
+        presences=Presences(
+            inside.directory, storage.placement, storage.presence, WallClock(), settings.device_lease_seconds
+        ),
         exports=storage.exports,
         timers=WallClock(),
         node=storage.membership.node,
@@ -243,6 +250,7 @@ def _surroundings(
         jobs=storage.jobs,
         jobs_again=settings.jobs_lease_seconds,
         exports_every=EVERY / settings.limits_scale,
+        device_lease=settings.device_lease_seconds,
     )
 
 

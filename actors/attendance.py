@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from actors.domain.addresses import session_address
-from actors.questions import Attached, Renew, Renewal, RenewAll, Renewed
+from actors.domain.presence import Presence, may_see, presence
+from actors.questions import Attached, PresencesShown, Renew, Renewal, RenewAll, Renewed, ShowPresences
 from actors.runtime.envelope import Envelope, Refused, Unavailable
 from actors.runtime.system import System
+from actors.session.standings import Standings
 
 PATIENCE: Final = 0.8
 """The part of an asker's time that sessions have: who has not answered by then is left out of the answer."""
@@ -16,8 +18,9 @@ PATIENCE: Final = 0.8
 class Attendance:
     """One question from a gateway becomes one for each session it names, and their answers become one."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, standings: Standings) -> None:
         self._system = system
+        self._standings = standings
 
     def take(self, envelope: Envelope) -> None:
         """Raises Unavailable for what this program does not know."""
@@ -33,8 +36,25 @@ class Attendance:
             renewing.ask(self._system, number, session_address(one.user_id), _renew(batch.node, one))
         renewing.all_asked()
 
+    def show(self, envelope: Envelope) -> None:
+        """Sessions are looked at, not asked: nothing waits behind what they have in hand."""
+        question: ShowPresences = envelope.message
+        shown, hidden = list[Presence](), list[str]()
+        for user_id in question.users:
+            standing = self._standings.of(user_id)
+            if standing is None:
+                continue
+            if may_see(question.asker, user_id, standing.audience):
+                shown.append(presence(user_id, standing))
+            else:
+                hidden.append(user_id)
+        envelope.answer(PresencesShown(shown, hidden))
 
-ATTENDED: Final[Mapping[type[Any], Callable[[Attendance, Envelope], None]]] = {RenewAll: Attendance.renew}
+
+ATTENDED: Final[Mapping[type[Any], Callable[[Attendance, Envelope], None]]] = {
+    RenewAll: Attendance.renew,
+    ShowPresences: Attendance.show,
+}
 """What happens on each."""
 
 
@@ -100,4 +120,4 @@ class _Answer:
 
 
 def _renew(node: str, one: Renewal) -> Renew:
-    return Renew(node, one.connections, one.devices, one.ages, one.seq)
+    return Renew(node, one.connections, one.devices, one.ages, one.seq, one.away)

@@ -9,6 +9,7 @@ import msgspec
 from actors.domain.conversation import Message
 from actors.domain.goals import Goal, Status
 from actors.domain.jobs import Job, JobOutcome, JobResult
+from actors.domain.presence import Audience
 from actors.domain.rate_limit import Limit
 from actors.domain.roles import Role
 from actors.events import Recorded
@@ -344,6 +345,26 @@ class Proofs(Protocol):
 
     async def take(self, digest: str, now: datetime) -> Proof | None:
         """Of many at once, one gets it."""
+
+
+# ── who is there ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is known of somebody who is not here: to whom they show it, and when a device of theirs was last there."""
+
+    audience: Audience
+    seen_at: datetime | None
+
+
+class PresenceRows(Protocol):
+    """Beside the log: who comes and goes is no part of anybody's story. Every method raises Unavailable."""
+
+    async def keep(self, seen: Mapping[str, datetime]) -> None:
+        """When each was last there; never back."""
+
+    async def get(self, user_ids: Collection[str]) -> Mapping[str, Seen]:
+        """Those of them who have an account."""
 
 
 # ── mail ─────────────────────────────────────────────────────────────────────────────────────────────────────────

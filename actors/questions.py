@@ -8,6 +8,7 @@ from actors.domain.actions import Action
 from actors.domain.conversation import Reading
 from actors.domain.exports import Export
 from actors.domain.goals import Goal
+from actors.domain.presence import Presence
 from actors.domain.profile import Profile
 from actors.events import Recorded
 
@@ -42,6 +43,8 @@ class Renew(msgspec.Struct, frozen=True):
     devices: Sequence[str] = ()
     ages: Sequence[float] = ()
     seq: int = 0
+    away: Sequence[str] = ()
+    """Those of the connections whose user is not looking."""
 
 
 class Renewal(msgspec.Struct, frozen=True, array_like=True):
@@ -52,6 +55,7 @@ class Renewal(msgspec.Struct, frozen=True, array_like=True):
     devices: Sequence[str]
     ages: Sequence[float]
     seq: int
+    away: Sequence[str] = ()
 
 
 class RenewAll(msgspec.Struct, frozen=True):
@@ -72,6 +76,27 @@ class Renewed(msgspec.Struct, frozen=True):
 
     log: str
     heads: Sequence[int | None]
+
+
+class SetAway(msgspec.Struct, frozen=True):
+    """Whether the user looks at the device of this connection."""
+
+    connection: str
+    away: bool
+
+
+class ShowPresences(msgspec.Struct, frozen=True):
+    """Who of these is there, as `asker` may know? Asked of a node, and answered with `PresencesShown`."""
+
+    asker: str
+    users: Sequence[str]
+
+
+class PresencesShown(msgspec.Struct, frozen=True):
+    """`hidden` are those that the asker may know nothing of; of whoever is not named nothing is known there."""
+
+    shown: Sequence[Presence]
+    hidden: Sequence[str]
 
 
 class Detach(msgspec.Struct, frozen=True):

@@ -296,6 +296,12 @@ class Settings(BaseSettings):
 
     membership_ttl_seconds: PositiveFloat = Field(10.0, description="A node silent for so long counts as gone.")
     membership_refresh_seconds: PositiveFloat = Field(3.0, description="How often a node says that it is there.")
+    device_lease_seconds: PositiveFloat = Field(
+        30.0, description="A device that was not renewed for so long is gone; it is renewed three times as often."
+    )
+    last_seen_seconds: PositiveFloat = Field(
+        900.0, description="How often it is kept that somebody is still there, of those who show it to others."
+    )
     mailbox_bound: PositiveInt = Field(256, description="Messages waiting for one actor; more are `overloaded`.")
     outbox_bound: PositiveInt = Field(512, description="Events waiting for one device; more close it as `overloaded`.")
     idle_seconds: PositiveFloat = Field(900.0, description="An actor nobody spoke to for so long leaves the memory.")

@@ -20,6 +20,7 @@ from storage.mongo.lanes import Lane
 from storage.mongo.log import MongoLog
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
+from storage.mongo.presence import MongoPresence
 from storage.mongo.projections import MongoProjections
 from storage.mongo.proofs import MongoProofs
 from storage.mongo.roles import MongoRoles
@@ -55,6 +56,7 @@ class Storage:
     proofs: MongoProofs
     goals: MongoGoals
     messages: MongoMessages
+    presence: MongoPresence
     membership: Membership
     placement: RedisPlacement
     counters: RedisCounters
@@ -117,6 +119,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             proofs=MongoProofs(database, sealing, secrets),
             goals=MongoGoals(database, sealing, secrets.digest),
             messages=MongoMessages(database, sealing),
+            presence=MongoPresence(database),
             membership=membership,
             placement=await enter(placement(shards, membership, report)),
             counters=await enter(counters(shards, secrets.digest, report)),

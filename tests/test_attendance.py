@@ -9,6 +9,7 @@ from actors.attendance import PATIENCE, Attendance
 from actors.domain.addresses import session_address
 from actors.questions import Attached, Missed, Renew, Renewal, RenewAll, Renewed
 from actors.runtime.envelope import Refused, Unavailable
+from actors.session.standings import Standings
 from tests.runtime.busy import now
 from tests.test_directory import Station, fleet
 from tests.virtual import run_virtually
@@ -22,7 +23,7 @@ def renewals(*users: str) -> RenewAll:
 
 async def wake(station: Station, *users: str) -> None:
     """Sessions that answer a renewal with a head of their own: 10 and the place among these."""
-    station.directory.attend = Attendance(station.system).take
+    station.directory.attend = Attendance(station.system, Standings()).take
     for place, user in enumerate(users):
         await station.ask("wake up", user)
         actor: Any = station.system._cells[session_address(user)].actor

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
@@ -36,6 +36,7 @@ from transport.limits import Gate, Limits, read_limit
 from transport.load import Load
 from transport.mailing import Mailing
 from transport.passwords import Passwords
+from transport.presence import Presences
 from transport.providers.mail import Smtp, Templates
 from transport.providers.sender import Sender
 from transport.proving import Proving
@@ -56,6 +57,9 @@ from transport.sockets.outbox import LocalOutbox
 from transport.tickets import Tickets
 from transport.tracing import Traces
 from transport.webrtc.seams.unfit import UNFIT
+
+RENEWALS: Final = 3
+"""Within the lease of a device: two may be lost."""
 
 
 class Wanted(Protocol):
@@ -78,6 +82,7 @@ class Wanted(Protocol):
     limit_connect: str
     outbox_bound: int
     ask_seconds: float
+    device_lease_seconds: float
     shed_lag_seconds: float
     shed_waiting: int
     token_issuer: str
@@ -123,6 +128,7 @@ class Behind:
     mail_templates: Path
     goals: GoalRows
     messages: MessageRows
+    presences: Presences
     exports: ExportFiles | None
     timers: Timers
     node: str
@@ -296,12 +302,17 @@ def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: Coll
         identify=Tickets(signin.proving, signin.bearers).identify,
         watch=signin.bearers.watch,
         messages=behind.messages,
+        presences=behind.presences,
         outbox=behind.outbox,
         registry=registry,
         node=behind.node,
         origins=frozenset(wanted.allowed_origins),
         connects=read_limit("connect", wanted.limit_connect).scaled(wanted.limits_scale),
-        limits=SocketLimits(waiting=wanted.outbox_bound, ask=wanted.ask_seconds),
+        limits=SocketLimits(
+            waiting=wanted.outbox_bound,
+            ask=wanted.ask_seconds,
+            renew=wanted.device_lease_seconds / RENEWALS,
+        ),
         traces=behind.traces,
     )
 
@@ -314,6 +325,7 @@ def _rest_doors(
         identify=signin.bearers.identify,
         goals=behind.goals,
         messages=behind.messages,
+        presences=behind.presences,
         exports=behind.exports,
         signin=signin,
         gate=_gate(wanted, behind),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from actors.commands import (
@@ -28,7 +28,8 @@ from actors.commands import (
     StopReply,
     UndoAction,
 )
-from actors.domain import rate_limit
+from actors.domain import presence, rate_limit
+from actors.domain.addresses import owner
 from actors.domain.conversation import COACH
 from actors.domain.days import believed, local_day
 from actors.domain.profile import Profile
@@ -47,6 +48,7 @@ from actors.questions import (
     ModelCame,
     OfferCall,
     Renew,
+    SetAway,
     ShowActions,
     ShowExport,
     ShowGoal,
@@ -115,7 +117,8 @@ class Session(Journaled[State]):
         self.surroundings = surroundings
         self.answering: Answering = Answering(self)
         self.summary: RollingSummary = RollingSummary(self)
-        self.devices = Devices()
+        self.devices = Devices(lease=surroundings.device_lease)
+        self._told: presence.State | None = None
         self.calls: calls.Calls = calls.Calls(self)
         self.agenda: Agenda = Agenda(self)
         self.jobs: OwedJobs = OwedJobs(self)
@@ -160,6 +163,7 @@ class Session(Journaled[State]):
 
     async def started(self) -> None:
         await super().started()
+        self.surroundings.standings.enter(self.address, self.standing)
         self._look_back()
 
     def draining(self) -> None:
@@ -170,6 +174,7 @@ class Session(Journaled[State]):
         self.calls.close()
         self.jobs.close()
         self.summary.close()
+        self.surroundings.standings.leave(self.address)
         self.surroundings.outbox.leave(self.address)
 
     def idle(self) -> bool:
@@ -218,7 +223,7 @@ class Session(Journaled[State]):
     async def attach(self, message: Attach) -> Attached:
         self._look_back()
         self.devices.attach(message.connection, message.device)
-        self._reach()
+        self._reach(message.connection)
         self.answering.catch_up(message.connection)
         self.calls.catch_up(message.connection)
         return Attached(self.surroundings.log_id, self.seq)
@@ -234,11 +239,31 @@ class Session(Journaled[State]):
         self.devices.detach(message.connection)
         self._reach()
 
-    def _reach(self) -> None:
-        """Where devices are has changed; a connection that another has superseded ends."""
+    async def set_away(self, message: SetAway) -> None:
+        self.devices.set_away(message.connection, away=message.away)
+        self._reach(message.connection)
+
+    def standing(self) -> presence.Standing:
+        """Whether the user is there, and who may know."""
+        silence, mine = self.devices.silence, self.state.profile
+        seen_at = None if silence is None else self.outside.timers.now() - timedelta(seconds=silence)
+        return presence.Standing(
+            self.devices.state, "nobody" if mine is None else presence.audience(mine.preferences.privacy), seen_at
+        )
+
+    def _reach(self, by: str = "") -> None:
+        """Where devices are has changed; a connection that another has superseded ends.
+
+        What that makes of the user is told to their devices, but not to the one by which it came.
+        """
         for connection in self.devices.superseded():
             self.surroundings.outbox.end(self.address, connection)
         self.surroundings.outbox.reach(self.address, self.devices.nodes)
+        before, self._told = self._told, self.devices.state
+        if before not in {None, self._told}:
+            told = {"user_id": owner(self.address), "state": self._told}
+            for connection in self.devices.but(by):
+                self.surroundings.outbox.signal(self.address, "presence", told, connection=connection)
 
     async def missed(self, message: Missed) -> Events:
         since, limit = message.since, message.limit
@@ -322,6 +347,7 @@ async def _woken(me: Session, _: Wake) -> None:
 MESSAGES: dict[type[Any], Callable[[Session, Any], Awaitable[Any]]] = {
     Attach: Session.attach,
     Renew: Session.renew,
+    SetAway: Session.set_away,
     Detach: Session.detach,
     Missed: Session.missed,
     ShowProfile: showing.profile,

@@ -10,6 +10,8 @@ from actors.domain.actions import WAITS
 from actors.domain.exports import EVERY
 from actors.ports import Jobs, LanguageModel, Outbox
 from actors.session.budget import Budget
+from actors.session.devices import LEASE
+from actors.session.standings import Standings
 from actors.voice.messages import Around as Calls
 
 
@@ -53,3 +55,5 @@ class Surroundings:
     jobs_again: float = 15.0
     """Seconds until a job that has not ended is offered again; twice as long each time, up to five minutes."""
     exports_every: timedelta = EVERY
+    standings: Standings = field(default_factory=Standings)
+    device_lease: float = LEASE

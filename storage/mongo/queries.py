@@ -45,6 +45,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
     "mails": {"due": [("state", ASCENDING), ("not_before", ASCENDING)], "done": [("done_at", ASCENDING)]},
     "jobs": {"done": [("done_at", ASCENDING)], "waiting": [("since", ASCENDING)]},
     "users": {},
+    "last_seen": {},
     "goals": {
         "newest": [("a", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
         "status": [("a", ASCENDING), ("status", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
@@ -94,6 +95,11 @@ def by_id(collection: str, *identifiers: str) -> Query:
 def row_of(collection: str, address: str, identifier: str) -> Query:
     """A row, if it belongs to that address and is not a tombstone."""
     return Query(collection, {"_id": identifier, "a": address, "gone": None})
+
+
+def rows_of(collection: str, *identifiers: str) -> Query:
+    """Rows of several addresses, in any order, without tombstones."""
+    return Query(collection, {"_id": {"$in": identifiers}, "gone": None})
 
 
 def goals_of(address: str, status: str | None, after: tuple[datetime, str] | None) -> Query:

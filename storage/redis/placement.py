@@ -85,12 +85,16 @@ class RedisPlacement:
 
     async def elsewhere(self, addresses: Sequence[str]) -> set[str]:
         """Those of them that another living node holds."""
-        self._membership.check()
-        holders = dict(zip(addresses, await asyncio.gather(*map(self.holder, addresses)), strict=True))
+        holders = dict(zip(addresses, await self.holders(addresses), strict=True))
         living = await self.living(
             {holder for holder in holders.values() if holder and holder != self._membership.node}
         )
         return {address for address, holder in holders.items() if holder in living}
+
+    async def holders(self, addresses: Sequence[str]) -> Sequence[str | None]:
+        """Where each was placed last, in one round trip. Raises Unavailable."""
+        self._membership.check()
+        return await asyncio.gather(*map(self.holder, addresses))
 
     async def release(self, address: str) -> None:
         """Give it up if it is still ours. Out of reach, it goes on pointing here until this node's lease ends."""

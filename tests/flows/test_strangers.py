@@ -46,6 +46,7 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
         (action,) = shown["items"]
         before, log = await _mine(ann), await ann.whole_log()
         known = {"session_id": ann.tokens["session_id"], "action_id": action["id"], "message_id": sent["message_id"]}
+        known["user_id"] = ann.tokens["user_id"]
         for route in CLOSED:
             if route.places and route.role is None:
                 path = route.path.format_map({name: known.get(name, goal["id"]) for name in route.places})
@@ -53,6 +54,9 @@ async def test_a_strangers_ids_are_not_found_and_nothing_changes(running: Runnin
                 status, answer = await eve.rest(route.method, path, body)
                 assert status == 404, (route.name, answer)
                 assert answer["code"] in {"not_found", "call.not_found"}, (route.name, answer)
+        asked = {"user_ids": [ann.tokens["user_id"], goal["id"]]}
+        assert await eve.rest("POST", "/v1/presence/query", asked) == (200, {"items": []})
+        assert await eve.command("presence.show", asked) == {"ok": True, "items": []}
         tried = 0
         for name, command in PUBLIC.items():
             for field in _ids(command):

@@ -67,3 +67,45 @@ def test_who_is_renewed_stays_as_old_as_it_is_and_who_is_not_lapses() -> None:
         assert not devices
 
     virtually(story)
+
+
+def test_who_looks_at_one_device_is_online_who_looks_at_none_is_away() -> None:
+    async def story(devices: Devices) -> None:
+        seen = [(devices.state, devices.silence)]
+        devices.attach("a.1", "phone")
+        devices.attach("b.1", "laptop")
+        devices.set_away("a.1", away=True)
+        seen.append((devices.state, devices.silence))
+        devices.renew(Renew("b", ["b.1"], ["laptop"], [0.0], away=["b.1"]))
+        seen.append((devices.state, devices.silence))
+        devices.attach("a.1", "phone")
+        seen.append((devices.state, devices.silence))
+        assert seen == [("offline", None), ("online", 0.0), ("away", 0.0), ("online", 0.0)]
+
+    virtually(story)
+
+
+def test_who_has_just_gone_is_away_for_a_lease_and_then_offline_since_they_went() -> None:
+    async def story(devices: Devices) -> None:
+        devices.attach("a.1", "phone")
+        await asyncio.sleep(5)
+        devices.detach("a.1")
+        await asyncio.sleep(LEASE - 1)
+        assert (devices.state, devices.silence) == ("away", LEASE - 1)
+        await asyncio.sleep(1)
+        assert (devices.state, devices.silence) == ("offline", LEASE)
+
+    virtually(story)
+
+
+def test_whose_node_died_is_online_for_a_lease_and_then_was_last_seen_when_it_was_renewed() -> None:
+    async def story(devices: Devices) -> None:
+        devices.attach("a.1", "phone")
+        await asyncio.sleep(10)
+        devices.renew(Renew("a", ["a.1"], ["phone"], [10.0]))
+        await asyncio.sleep(LEASE - 1)
+        assert (devices.state, devices.silence) == ("online", 0.0)
+        await asyncio.sleep(2)
+        assert (devices.state, devices.silence) == ("offline", LEASE + 1)
+
+    virtually(story)

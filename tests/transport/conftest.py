@@ -21,6 +21,7 @@ from tests.transport.scripted_session import (
     ScriptedMessages,
     ScriptedSessions,
     ScriptedSignIn,
+    nobody,
 )
 from transport.contract.served import documents
 from transport.limits import Gate, HereCounters
@@ -61,6 +62,7 @@ def _shared(sessions: ScriptedSessions, logins: ScriptedLogins, load: Load) -> d
         "sessions": sessions,
         "identify": logins.identify,
         "messages": ScriptedMessages(sessions),
+        "presences": nobody(sessions),
         "registry": CollectorRegistry(),
         "origins": frozenset({ORIGIN}),
         "load": load,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from actors.domain.goals import Goal, Status
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, Revoked, Unauthenticated
 from actors.events import Event, MessageAdded, Recorded, recorded
-from actors.ports import Outbox, Page
+from actors.ports import Outbox, Page, Seen
 from actors.questions import (
     ActionsShown,
     Attach,
@@ -37,6 +37,8 @@ from actors.runtime.envelope import CidConflict, Crashed, Envelope, Refused, Rep
 from actors.runtime.ids import derived
 from actors.runtime.journaled import Accepted, Order
 from actors.session.devices import Devices
+from tests.alone import WallClock
+from transport.presence import Nodes, Presences
 from transport.signed_in import Caller, SignedIn
 from transport.signin import SignIn
 from transport.tokens import Identity
@@ -216,10 +218,10 @@ class ScriptedNode:
     def tell(self, message: Any) -> None:
         raise AssertionError(message)
 
-    def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
+    def request(self, message: Any, reply: Reply, *, timeout: float, trace: Any = None) -> Envelope:
         raise AssertionError(message)
 
-    async def ask(self, message: Any, *, timeout: float, trace: str | None = None) -> Renewed:  # noqa: ASYNC109 - the contract
+    async def ask(self, message: Any, *, timeout: float, trace: Any = None) -> Renewed:  # noqa: ASYNC109 - the contract
         assert isinstance(message, RenewAll)
         self._sessions.batches.append(message)
         if self._sessions.no_batches is not None:
@@ -271,6 +273,23 @@ class ScriptedMessages:
             if isinstance(event.data, MessageAdded) and (before is None or event.seq < before)
         ]
         return found[:limit]
+
+
+class Nowhere:
+    """Nobody is placed anywhere, and nobody has an account: who asks who is there finds nobody."""
+
+    async def holders(self, addresses: Sequence[str]) -> Sequence[str | None]:
+        return [None] * len(addresses)
+
+    async def keep(self, seen: Mapping[str, datetime]) -> None:
+        raise AssertionError(seen)
+
+    async def get(self, user_ids: Collection[str]) -> Mapping[str, Seen]:
+        return {}
+
+
+def nobody(nodes: Nodes) -> Presences:
+    return Presences(nodes, Nowhere(), Nowhere(), WallClock(), 30.0)
 
 
 class ScriptedLogins:

@@ -22,6 +22,7 @@ from transport.contract.promises import PROMISES, with_seq
 from transport.contract.schemas import Schema, Schemas, grown
 from transport.contract.words import SIGNALS, WORDS
 from transport.ops import Ops, Results
+from transport.presence import People, PeopleAsked, PresenceChosen
 from transport.sockets.arrivals import Auth
 from transport.sockets.commands import CallCandidate, End, History, Sync, Typing
 
@@ -74,6 +75,12 @@ QUESTIONS: Final = {
     "sync": Question("What was missed", Sync, Synced),
     "chat.history": Question("Messages, newest first", History, Messages),
     "chat.typing": Question("The user types here, or stops: a signal to their other devices", Typing, Told),
+    "presence.set": Question("Whether the user looks at this device", PresenceChosen, Told),
+    "presence.show": Question(
+        "Who of these people is online, away, or was last seen when; those who hide it are left out",
+        PeopleAsked,
+        People,
+    ),
     "call.offer": Question(
         "Begin a call, or connect anew to the one there is",
         Offer,

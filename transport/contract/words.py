@@ -5,6 +5,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from actors.domain.presence import State
+
 
 class Ready(msgspec.Struct, frozen=True):
     """The device is let in. `log` is the log's own id, `seq` its head; `resumed`: what was missed since follows."""
@@ -44,6 +46,13 @@ class Typing(msgspec.Struct, frozen=True):
 
     thread: str
     on: bool
+
+
+class PresenceTold(msgspec.Struct, frozen=True):
+    """How the user themselves is: it has become another at one of their other devices."""
+
+    user_id: str
+    state: State
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -89,6 +98,7 @@ WORDS: Final[dict[str, type[msgspec.Struct]]] = {
 SIGNALS: Final[dict[str, type[msgspec.Struct]]] = {
     "reply.delta": ReplyDelta,
     "typing": Typing,
+    "presence": PresenceTold,
     "progress": Progress,
     "call.state": CallState,
     "caption": Caption,

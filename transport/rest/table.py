@@ -15,6 +15,7 @@ from transport.rest import (
     mail_links,
     mfa,
     ops,
+    presence,
     profile,
     recovery,
 )
@@ -26,6 +27,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *mfa.ROUTES,
     *mail_links.ROUTES,
     *profile.ROUTES,
+    *presence.ROUTES,
     *exports.ROUTES,
     *goals.ROUTES,
     *chat.ROUTES,

@@ -9,11 +9,12 @@ from msgspec import Meta
 from actors.commands import PUBLIC, Id
 from actors.domain.conversation import COACH
 from actors.domain.refusals import TooLarge, UnknownCommand
-from actors.questions import CallAnswered, EndCall, Events, Missed, Typed
+from actors.questions import CallAnswered, EndCall, Events, Missed, SetAway, Typed
 from actors.runtime.journaled import Accepted, Order
 from actors.runtime.tracing import Trace
 from transport import ops, wire
 from transport.calling import IceCandidate, Offer
+from transport.presence import PeopleAsked, PresenceChosen
 from transport.sockets.doors import SocketDoors
 from transport.sockets.limits import Limits
 
@@ -141,6 +142,23 @@ async def _typing(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     return {}
 
 
+async def _presence_set(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
+    """Nothing. The gateway keeps it too: it says so again with each renewal."""
+    away = wire.read(PresenceChosen, asked.body).state == "away"
+    for connection in doors.outbox.of(asked.user_id):
+        if connection.id == asked.connection:
+            connection.away = away
+    doors.sessions.session(asked.user_id).tell(SetAway(asked.connection, away))
+    return {}
+
+
+async def _presence_show(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
+    """`{items}`: those whom the user may see."""
+    given = wire.read(PeopleAsked, asked.body)
+    packed: dict[str, Any] = wire.pack(await doors.presences.of(asked.user_id, given.user_ids, asked.trace))
+    return packed
+
+
 async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     """`{results}`: one for each op."""
     given = wire.read(ops.Ops, asked.body)
@@ -150,7 +168,13 @@ async def _ops(doors: SocketDoors, asked: Asked) -> dict[str, Any]:
     return packed
 
 
-SEVERAL: Final[Mapping[str, Answer]] = {"chat.history": _history, "chat.typing": _typing, "ops": _ops}
+SEVERAL: Final[Mapping[str, Answer]] = {
+    "chat.history": _history,
+    "chat.typing": _typing,
+    "presence.set": _presence_set,
+    "presence.show": _presence_show,
+    "ops": _ops,
+}
 """What takes no question to the session, or more than one."""
 QUESTIONS: Final[Mapping[str, Callable[[Asked], Question]]] = {
     "sync": _sync,

@@ -45,6 +45,7 @@ class Connection:
         "_pump",
         "_waiting",
         "_waiting_bytes",
+        "away",
         "began",
         "closing",
         "cursor",
@@ -72,6 +73,7 @@ class Connection:
         self.unwatch: Callable[[], None] = _nothing
         self.cursor = Cursor[Frame](gateway.limits.held)
         self.closing = False
+        self.away = False
         self.began = asyncio.get_running_loop().time()
         self.unreadable: list[float] = []
         self._gateway = gateway

@@ -123,7 +123,7 @@ async def _renew(doors: SocketDoors, user_id: str) -> bool:
     if not connections:
         return True
     one = _renewal(user_id, connections)
-    question = Renew(doors.node, one.connections, one.devices, one.ages, one.seq)
+    question = Renew(doors.node, one.connections, one.devices, one.ages, one.seq, one.away)
     try:
         attached: Attached = await doors.sessions.session(user_id).ask(question, timeout=doors.limits.ask)
     except Refused as refused:
@@ -146,6 +146,7 @@ def _renewal(user_id: str, connections: Sequence[Connection]) -> Renewal:
         [one.device for one in connections],
         [now - one.began for one in connections],
         max(connection.cursor.seq for connection in connections),
+        [one.id for one in connections if one.away],
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from actors import questions
 from actors.commands import NAMES, CreateGoal, SendMessage
+from actors.domain.presence import Presence
 from actors.domain.refusals import Invalid, NotFound, RateLimited
 from actors.events import MessageAdded, recorded
 from actors.runtime.envelope import NotHere, Overloaded, Refused, TimedOut, Unavailable
@@ -25,9 +26,12 @@ EVENTS = [recorded("session:ann", n, AT, MessageAdded(f"m{n}", "user", "ann", "h
         Order("ann", "cid", SendMessage(text="héllo")),
         Order("ann", "cid", CreateGoal(title="Run"), AT, 7),
         questions.Attach("node.sid", "phone"),
-        questions.Renew("node", ["node.a", "node.b"], ["phone", "tablet"], [0.5, 60.0], 7),
-        questions.RenewAll("node", [questions.Renewal("ann", ["node.a"], ["phone"], [0.5], 7)]),
+        questions.Renew("node", ["node.a", "node.b"], ["phone", "tablet"], [0.5, 60.0], 7, ["node.b"]),
+        questions.RenewAll("node", [questions.Renewal("ann", ["node.a"], ["phone"], [0.5], 7, ["node.a"])]),
         questions.Renewed("log", [7, None]),
+        questions.SetAway("node.a", away=True),
+        questions.ShowPresences("eve", ["ann", "bo"]),
+        questions.PresencesShown([Presence("ann", "offline", AT), Presence("bo", "online")], ["cy"]),
         questions.Missed(3, 10),
         questions.Events(EVENTS, 9, more=True),
         questions.Events([], 0, more=False),

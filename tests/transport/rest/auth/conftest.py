@@ -30,6 +30,7 @@ from storage.mongo.roles import MongoRoles
 from storage.redis.connect import connected as redis_connected
 from storage.redis.counters import RedisCounters, counters
 from storage.sealing import Sealing, Secrets
+from tests.transport.scripted_session import ScriptedSessions, nobody
 from tests.transport.signing import Clock, Keys, keys
 from transport.contract.served import documents
 from transport.identity import Bearers
@@ -43,6 +44,7 @@ from transport.rest.readiness import Readiness
 from transport.roles import Granting
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
+from transport.sockets.outbox import LocalOutbox
 from transport.tickets import Tickets
 from transport.tokens import Tokens
 
@@ -152,6 +154,7 @@ class House:
             sessions=self.sessions,
             identify=bearers.identify,
             goals=MongoGoals(self.store, sealing, secrets.digest),
+            presences=nobody(ScriptedSessions(LocalOutbox())),
             messages=MongoMessages(self.store, sealing),
             readiness=Readiness({}),
             registry=CollectorRegistry(),
