@@ -82,8 +82,6 @@ class Call:
                 self._receive(envelope.message)
         except Exception:
             log.exception("call.failed")
-            self._reason = "failed"
-            self._show(moves.Show("ended", self._reason))
         finally:
             await self._close()
         return Ended(self._reason or "failed", self._endpointing.mean)
@@ -274,8 +272,10 @@ class Call:
     # the end
 
     async def _close(self) -> None:
-        """Bounded: what is owed to the session is told, the peer closed, the children ended."""
-        self._reason = self._reason or "failed"
+        """Bounded: what is owed to the session is told, the peer closed, the children ended. Cut off, it has failed."""
+        if self._reason is None:
+            self._reason = "failed"
+            self._show(moves.Show("ended", self._reason))
         if self._timer is not None:
             self._timer.cancel()
         for envelope in self._mailbox.close(CallNotFound()):

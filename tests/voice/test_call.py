@@ -429,3 +429,18 @@ def test_what_the_session_is_told_again_has_the_same_cid() -> None:
     assert len(stage.host.cids) == 2
     assert len(set(stage.host.cids)) == 1
     assert stage.host.said == ["hello"]
+
+
+def test_a_call_that_is_cut_off_with_its_session_says_that_it_has_ended() -> None:
+    async def conversation() -> None:
+        stage = Stage(ScriptedHost(at_length), ScriptedTranscriber(["tell me more"]))
+        running = asyncio.ensure_future(stage.call.run())
+        await stage.offer()
+        await stage.speak(silence=3.0)
+        running.cancel()
+        await asyncio.wait([running])
+        assert stage.host.states()[-2:] == ["speaking", "ended"]
+        assert stage.host.signals[-1][2]["reason"] == "failed"
+        assert stage.peer.closed
+
+    run_virtually(conversation())
