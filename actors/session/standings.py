@@ -18,6 +18,8 @@ from actors.runtime.owned import owned
 MOST: Final = 100_000
 """Users who are to be kept; while the store is away those beyond are not."""
 TOGETHER: Final = 500
+SAME: Final = timedelta(seconds=1)
+"""Two looks at the same going differ by less: it is counted by another clock than it is told by."""
 LAST_WORDS: Final = 2.0
 
 Look = Callable[[], Standing]
@@ -39,7 +41,7 @@ class Standings:
         user_id = owner(address)
         look = self._looks.pop(user_id, None)
         if look is not None:
-            self._note(user_id, look(), timedelta())
+            self._note(user_id, look(), SAME)
         self._kept.pop(user_id, None)
 
     def of(self, user_id: str) -> Standing | None:
@@ -65,7 +67,7 @@ class Standings:
         seen_at, kept = standing.seen_at, self._kept.get(user_id)
         if seen_at is None or standing.audience == "nobody":
             return
-        gone = standing.state == "offline" and (kept is None or seen_at > kept)
+        gone = standing.state == "offline" and (kept is None or seen_at - kept > SAME)
         if (gone or kept is None or seen_at - kept >= again) and (user_id in self._due or len(self._due) < MOST):
             self._due[user_id] = seen_at
 
