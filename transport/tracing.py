@@ -13,6 +13,8 @@ TRACEPARENT: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f])(-.*)?"
 )
 """https://www.w3.org/TR/trace-context/#traceparent-header-field-values, with room for versions to come."""
+SHORTEST: Final = 55
+"""Characters of a `traceparent`."""
 LONGEST: Final = 64
 """Characters of an id that another node may tell."""
 
@@ -39,7 +41,7 @@ class Parent(NamedTuple):
 
 
 def read_traceparent(text: str) -> Parent | None:
-    found = TRACEPARENT.fullmatch(text)
+    found = TRACEPARENT.fullmatch(text) if len(text) >= SHORTEST else None
     return None if found is None else Parent(found[1], found[2], bool(int(found[3], 16) & 1))
 
 

@@ -2,13 +2,14 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from actors.runtime.envelope import Envelope
 from actors.runtime.tracing import Span, Trace
 
 
-class Pending(NamedTuple):
+class Pending(msgspec.Struct, gc=False):
     node: str
     address: str
     envelope: Envelope
