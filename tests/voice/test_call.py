@@ -245,7 +245,9 @@ def test_a_reply_that_does_not_come_is_explained(answer: Answer, spoken: list[st
         assert "timeout" in [data.get("reason") for _, kind, data in stage.host.signals if kind == "call.state"]
 
 
-@pytest.mark.parametrize("code", ["speech.timeout", "speech.error", "speech.limited", "speech.garbage"])
+@pytest.mark.parametrize(
+    "code", ["speech.timeout", "speech.error", "speech.limited", "speech.garbage", "speech.loading", "speech.missing"]
+)
 def test_a_transcriber_that_fails_is_explained_and_the_call_goes_on(code: str) -> None:
     async def twice(stage: Stage) -> None:
         await stage.speak()

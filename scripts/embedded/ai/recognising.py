@@ -76,7 +76,7 @@ class Whisper:
             return Recognised("", language or "en", duration)
         found, about = self._model.transcribe(
             sound,
-            language=language if self._model.model.is_multilingual else "en",
+            language=self._known(language) if self._model.model.is_multilingual else "en",
             beam_size=1,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -87,13 +87,18 @@ class Whisper:
         text = " ".join(segment.text for segment in segments if segment.is_said)
         return Recognised(text, str(about.language), duration, segments)
 
+    def _known(self, language: str | None) -> str | None:
+        """None for a language that the model has no name for: it finds out what it hears."""
+        short = (language or "").partition("-")[0].lower()
+        return short if short in self._model.supported_languages else None
+
     def words_so_far(self, recording: bytes, language: str | None) -> Recognised:
         """The same, cheaply, of what is not said to its end. Raises ValueError."""
         import numpy as np  # noqa: PLC0415 - comes with faster-whisper
         from faster_whisper.tokenizer import Tokenizer  # noqa: PLC0415 - part of [local] only
 
         sound, model = levelled(decoded(recording)), self._model
-        spoken = language if language and model.model.is_multilingual else "en"
+        spoken = (self._known(language) if model.model.is_multilingual else None) or "en"
         if not len(sound):
             return Recognised("", spoken, 0.0)
         bands = model.feature_extractor(np.pad(sound, (0, AFTER)), padding=0)

@@ -1,6 +1,7 @@
 """The local AI hears and speaks behind the OpenAI protocol: real sound, its own words again, and nothing from noise."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
@@ -17,7 +18,7 @@ from scripts.embedded.ai.chat import NAME
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models
 from scripts.embedded.ai.order import RECOGNISE, SPEAK, WAITING, Order
-from scripts.embedded.ai.recognising import RATE, Whisper, once
+from scripts.embedded.ai.recognising import RATE, Recognised, Whisper, once
 from scripts.embedded.ai.sound import INTERIM
 from scripts.embedded.ai.speaking import Voice, clauses
 from scripts.embedded.ports import held_port
@@ -190,6 +191,16 @@ async def test_what_the_cheap_pass_says_twice_is_told_once(text: str, told: str)
     assert once(text) == told
 
 
+@has_whisper
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("language", ["tlh", "en-GB", ""])
+async def test_a_language_the_model_has_no_name_for_is_found_out(doors: Doors, language: str) -> None:
+    pcm = heard_of(b"".join(await spoken(doors, "My goal is to read more books this year.")))
+    assert "read more books" in await words(doors, pcm, language)
+    assert "read more books" in await words(doors, pcm, language, interim=True)
+
+
 # ── whose turn it is ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -226,6 +237,36 @@ async def test_speech_goes_before_recognising_and_one_is_at_work() -> None:
         await asyncio.gather(first, *others)
         assert done == ["clause", "final", "another"]
         assert not order.busy
+
+
+class Listener:
+    """A model that takes as long as it takes."""
+
+    TAKES = 0.15
+
+    def words(self, recording: bytes, language: str | None) -> Recognised:
+        time.sleep(self.TAKES)
+        return Recognised("hello", language or "en", 1.0)
+
+
+async def test_two_who_call_at_once_are_both_heard_the_second_within_twice_the_time(tmp_path: Path) -> None:
+    async with AsyncExitStack() as opened:
+        front = Front(Models((), tmp_path), "key")
+        await opened.enter_async_context(front.order)
+        front.sound.whisper = Listener()  # type: ignore[assignment]  # what of it is used
+        port = opened.enter_context(held_port())
+        await opened.enter_async_context(listening(front.application(), port))
+        both = Doors(front, f"http://127.0.0.1:{port}/v1")
+
+        async def took() -> float:
+            began = time.monotonic()
+            assert await words(both, sounds.noise(1.0)) == "hello"
+            return time.monotonic() - began
+
+        await took()
+        alone = await took()
+        first, second = sorted(await asyncio.gather(took(), took()))
+    assert first < second < 2 * alone + 0.1
 
 
 async def test_text_is_not_written_while_words_are_recognised() -> None:
