@@ -117,7 +117,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             api_keys=MongoApiKeys(database, sealing),
             mails=MongoMails(database, sealing),
             proofs=MongoProofs(database, sealing, secrets),
-            goals=MongoGoals(database, sealing, secrets.digest),
+            goals=await enter(MongoGoals(database, sealing, secrets.digest)),
             messages=MongoMessages(database, sealing),
             presence=MongoPresence(database),
             membership=membership,

@@ -92,11 +92,6 @@ def by_id(collection: str, *identifiers: str) -> Query:
     return Query(collection, {"_id": identifiers[0] if len(identifiers) == 1 else {"$in": identifiers}})
 
 
-def row_of(collection: str, address: str, identifier: str) -> Query:
-    """A row, if it belongs to that address and is not a tombstone."""
-    return Query(collection, {"_id": identifier, "a": address, "gone": None})
-
-
 def rows_of(collection: str, *identifiers: str) -> Query:
     """Rows of several addresses, in any order, without tombstones."""
     return Query(collection, {"_id": {"$in": identifiers}, "gone": None})

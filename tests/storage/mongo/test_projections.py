@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -41,8 +42,9 @@ def message(identifier: str, seq: int, text: str = "Hello") -> Message:
 
 
 @pytest.fixture
-def goals(db: Database, sealing: Sealing) -> GoalRows:
-    return MongoGoals(db, sealing, DIGEST)
+async def goals(db: Database, sealing: Sealing) -> AsyncIterator[GoalRows]:
+    async with MongoGoals(db, sealing, DIGEST) as rows:
+        yield rows
 
 
 @pytest.fixture

@@ -153,7 +153,7 @@ class House:
         doors = Doors(
             sessions=self.sessions,
             identify=bearers.identify,
-            goals=MongoGoals(self.store, sealing, secrets.digest),
+            goals=await self.stack.enter_async_context(MongoGoals(self.store, sealing, secrets.digest)),
             presences=nobody(ScriptedSessions(LocalOutbox())),
             messages=MongoMessages(self.store, sealing),
             readiness=Readiness({}),
