@@ -19,6 +19,12 @@ StartValkey = Callable[[], Awaitable[Valkey]]
 StartReplicaSet = Callable[..., Awaitable[ReplicaSet]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of tests that take long come first: at the end the workers would wait for one of them."""
+    slow = {item.path for item in items if {"slow", "timeout"} & {mark.name for mark in item.iter_markers()}}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--nodes", type=int, default=1, help="behind the port of each server that flow tests run against")
 
