@@ -24,10 +24,10 @@ from actors.directory import Directory
 from actors.domain.exports import EVERY
 from actors.domain.rate_limit import CHAT_SEND, OFFERS, REPLIES
 from actors.events import TYPES, UPCASTS
+from actors.journal.codec import Codec
+from actors.journal.journal import Outside
 from actors.questions import ModelCame
-from actors.runtime.codec import Codec
 from actors.runtime.envelope import Refused
-from actors.runtime.journal import Outside
 from actors.runtime.owned import owned
 from actors.runtime.system import Limits, System
 from actors.session.actor import Session
@@ -80,7 +80,7 @@ log = structlog.get_logger("server")
 
 
 class WallClock:
-    """`actors.runtime.outside.Timers` as the machine tells it."""
+    """`actors.journal.outside.Timers` as the machine tells it."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -6,10 +6,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from actors.journal.outside import Timers
 from actors.ports import HeadRows
 from actors.questions import Wake
 from actors.runtime.envelope import Overloaded, Refused
-from actors.runtime.outside import Report, Timers
+from actors.runtime.outside import Report
 from actors.runtime.system import System
 
 EVERY: Final = 5.0

@@ -19,9 +19,9 @@ from actors.domain.jobs import JobKind
 from actors.events import TYPES, UPCASTS
 from actors.jobs.export import Exporter
 from actors.jobs.worker import Limits, Work, Worker
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
+from actors.journal.journal import Outside
 from actors.runtime.envelope import Envelope, Unavailable
-from actors.runtime.journal import Outside
 from actors.runtime.owned import owned
 from config.logs import configure_logs
 from config.settings import Settings, SettingsError, read_settings

@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 import structlog
 
 from actors.domain.refusals import Revoked
+from actors.journal.outside import Timers
 from actors.ports import LoginSession, LoginSessions
 from actors.runtime.envelope import Unavailable
-from actors.runtime.outside import Timers
 from transport.tokens import Identity, Tokens
 
 IDLE: Final = timedelta(days=30)

@@ -5,9 +5,9 @@ import dataclasses
 from datetime import timedelta
 from typing import Final
 
+from actors.journal.outside import Timers
 from actors.ports import Letter, Mail, Mails
 from actors.runtime.ids import uuid7
-from actors.runtime.outside import Timers
 
 DAY: Final = timedelta(days=1)
 

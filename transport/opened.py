@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from actors.directory import Directory
+from actors.journal.outside import Timers
 from actors.ports import (
     Accounts,
     ApiKeys,
@@ -25,7 +26,7 @@ from actors.ports import (
     Proofs,
     Roles,
 )
-from actors.runtime.outside import Report, Timers
+from actors.runtime.outside import Report
 from actors.runtime.owned import owned
 from transport import tokens as access
 from transport.calls import Calls

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain.refusals import TooLarge
+from actors.journal.journaled import Accepted, Order
 from actors.questions import TakeOps
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.tracing import Trace
 from transport import problems, wire
 from transport.asking import Session

@@ -11,10 +11,10 @@ from msgspec import Meta
 from actors.commands import Id
 from actors.domain.addresses import session_address
 from actors.domain.presence import MOST, Presence, asleep, may_see, presence
+from actors.journal.outside import Timers
 from actors.ports import PresenceRows
 from actors.questions import PresencesShown, ShowPresences
 from actors.runtime.envelope import Refused, Unavailable
-from actors.runtime.outside import Timers
 from actors.runtime.tracing import Trace
 from transport.asking import Session
 

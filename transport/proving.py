@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from actors.domain.refusals import TokenSpent
+from actors.journal.outside import Timers
 from actors.ports import Letter, Proof, Proofs
-from actors.runtime.outside import Timers
 from transport.mailing import Mailing
 
 GOOD_FOR: Final = timedelta(minutes=30)

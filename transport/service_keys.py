@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from actors.domain.refusals import Unauthenticated
+from actors.journal.outside import Timers
 from actors.ports import ApiKey, ApiKeys
-from actors.runtime.outside import Timers
 from transport.refusals import Forbidden
 
 SCOPES: Final[Mapping[str, str]] = {

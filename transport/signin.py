@@ -12,11 +12,11 @@ import structlog
 
 from actors.commands import ChangeMail, OpenAccount
 from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
+from actors.journal.journaled import Order
+from actors.journal.outside import Timers
 from actors.ports import Accounts, Credential, Factors, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.ids import derived, uuid7
-from actors.runtime.journaled import Order
-from actors.runtime.outside import Timers
 from actors.work.profile import check_name, check_zone
 from transport.asking import Sessions
 from transport.attempts import alike, begin_attempt, evenly, remember_here

@@ -22,7 +22,7 @@ from msgspec import Meta
 from actors.commands import Id
 from actors.domain.refusals import Unauthenticated
 from actors.domain.roles import Role
-from actors.runtime.outside import Timers
+from actors.journal.outside import Timers
 
 LIFETIME: Final = timedelta(minutes=10)
 LEEWAY: Final = timedelta(seconds=5)

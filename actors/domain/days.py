@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from actors.domain.profile import Activity
 from actors.domain.refusals import Invalid
-from actors.runtime.orders import Stamp
+from actors.journal.orders import Stamp
 
 ONE_DAY = timedelta(days=1)
 OLDEST = timedelta(days=30)

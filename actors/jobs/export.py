@@ -16,8 +16,8 @@ from actors.domain.goals import Goal
 from actors.domain.jobs import ExportMade, ExportRemoved
 from actors.events import MessageAdded, Recorded, recorded
 from actors.jobs.worker import Progress
+from actors.journal.journal import Journal, Outside
 from actors.ports import Claimed, ExportFiles, LoginSessions
-from actors.runtime.journal import Journal, Outside
 from actors.session.state import State, apply, shown
 from actors.session.views import message
 

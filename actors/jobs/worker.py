@@ -12,10 +12,11 @@ import msgspec
 import structlog
 
 from actors.domain.jobs import JobKind, JobResult
+from actors.journal.outside import Timers
 from actors.ports import Claimed, JobRows
 from actors.questions import JobEnded, JobProgressed
 from actors.runtime.envelope import Refused, Unavailable
-from actors.runtime.outside import Report, Timers
+from actors.runtime.outside import Report
 from actors.runtime.owned import owned
 
 Progress = Callable[[int, int], Awaitable[None]]

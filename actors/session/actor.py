@@ -35,6 +35,9 @@ from actors.domain.days import believed, local_day
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, Precondition, UnknownCommand
 from actors.events import Recorded, recorded
+from actors.journal.journal import Happened, Outside
+from actors.journal.journaled import Decided, Journaled, Order, Stamp
+from actors.journal.outside import Row
 from actors.questions import (
     AddCandidate,
     Attach,
@@ -61,9 +64,6 @@ from actors.questions import (
 from actors.runtime.actor import ChildEnded
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.runtime.journal import Happened, Outside
-from actors.runtime.journaled import Decided, Journaled, Order, Stamp
-from actors.runtime.outside import Row
 from actors.session import calls, showing
 from actors.session.answering import Answering
 from actors.session.desk import Said, UseTool

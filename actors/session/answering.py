@@ -11,10 +11,10 @@ from actors.commands import CallTool, FinishReply
 from actors.domain import rate_limit
 from actors.domain.conversation import COACH, OFFLINE, MessageState, OwedReply
 from actors.domain.refusals import NotFound
+from actors.journal.journaled import Accepted, Order
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Overloaded, Refused, TimedOut, Unavailable
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session import replies
 from actors.session.budget import cost

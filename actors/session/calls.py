@@ -12,12 +12,12 @@ from actors.domain import rate_limit
 from actors.domain.addresses import owner
 from actors.domain.conversation import COACH, MessageState
 from actors.domain.refusals import CallBusy, CallNotFound, NoCalls
+from actors.journal.journal import Outside
+from actors.journal.journaled import Accepted, Order
 from actors.questions import AddCandidate, CallAnswered, EndCall, OfferCall
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Refused, Unavailable
 from actors.runtime.ids import derived, uuid7
-from actors.runtime.journal import Outside
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session.answering import Answering
 from actors.session.prompt import Seen, ahead

@@ -12,10 +12,10 @@ from actors.commands import Command, ExpireAction, ExpireExport
 from actors.domain.actions import lapses
 from actors.domain.conversation import COACH
 from actors.domain.exports import expiring
+from actors.journal.journal import Outside
+from actors.journal.journaled import Accepted, Order
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.runtime.journal import Outside
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session.state import State
 

@@ -10,11 +10,11 @@ from actors.commands import EndJob, RequestExport
 from actors.domain.addresses import owner
 from actors.domain.jobs import JOBS, Job, JobOutcome
 from actors.domain.refusals import ExportsClosed
+from actors.journal.journaled import Accepted, Decided, Order, Stamp
 from actors.questions import JobEnded, JobProgressed
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Accepted, Decided, Order, Stamp
 from actors.runtime.ref import Ref
 from actors.session.state import State
 from actors.session.surroundings import Surroundings

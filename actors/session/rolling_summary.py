@@ -14,11 +14,11 @@ import structlog
 
 from actors.commands import KeepSummary
 from actors.domain.conversation import COACH, HISTORY, unpacked
+from actors.journal.journaled import Accepted, Order
 from actors.ports import LanguageModel, ModelFailed, TextDelta, Turn, Usage
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.session.budget import cost
 from actors.session.prompt import Exchange, Seen, recap, unsummarised

@@ -22,7 +22,7 @@ from actors.events import (
     ProfileChanged,
     Recorded,
 )
-from actors.runtime.outside import Row
+from actors.journal.outside import Row
 from actors.session.state import State, stats
 from actors.session.views import message
 

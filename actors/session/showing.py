@@ -5,6 +5,7 @@ from typing import Protocol
 from actors.domain.actions import still_open
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound
+from actors.journal.journal import Outside
 from actors.questions import (
     ActionsShown,
     ExportShown,
@@ -17,7 +18,6 @@ from actors.questions import (
     ShowThreads,
     ThreadsShown,
 )
-from actors.runtime.journal import Outside
 from actors.session.state import State
 from actors.work import chat
 

@@ -7,7 +7,7 @@ from actors.domain.life_areas import AREAS
 from actors.domain.profile import Preferences, Profile
 from actors.domain.refusals import Conflict
 from actors.events import AccountOpened
-from actors.runtime.journaled import Decided, Stamp
+from actors.journal.journaled import Decided, Stamp
 from actors.work.profile import ProfileAnswer, check_name, check_zone
 
 

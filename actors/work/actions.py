@@ -53,8 +53,8 @@ from actors.events import (
     GoalReopened,
     ToolUsed,
 )
+from actors.journal.journaled import Decided, Stamp
 from actors.runtime.envelope import Refused
-from actors.runtime.journaled import Decided, Stamp
 from actors.work import goals as work_goals
 from actors.work.summaries import summary
 from actors.work.tools import pending_result, result_of

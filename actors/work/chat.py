@@ -10,8 +10,8 @@ from actors.domain.conversation import COACH, MAX_OWED, OFFLINE, Message, OwedRe
 from actors.domain.refusals import Answered, Conflict, Invalid, NoReply, NotFound, ReplyPending
 from actors.domain.texts import saying
 from actors.events import MessageAdded, PausesLearned, ReplyRetried, ThreadRead
+from actors.journal.journaled import Decided, Stamp
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Decided, Stamp
 
 Owed = Mapping[str, OwedReply]
 WORTH_LEARNING: Final = 0.01

@@ -12,8 +12,8 @@ from actors.domain.exports import LIVES, Background, Export, held
 from actors.domain.jobs import FAILED, ExportMade, JobKind, OwedJob
 from actors.domain.refusals import Conflict, ExportRunning, RateLimited
 from actors.events import Event, ExportExpired, ExportReady, ExportRemoved, ExportRequested, JobFailed
+from actors.journal.journaled import Decided, Stamp
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Decided, Stamp
 
 
 class ExportBegun(msgspec.Struct, frozen=True):

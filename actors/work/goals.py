@@ -35,7 +35,7 @@ from actors.domain.refusals import (
 )
 from actors.domain.texts import saying
 from actors.events import GoalChanged, GoalCompleted, GoalCreated, GoalProgressed, GoalRemoved, GoalReopened
-from actors.runtime.journaled import Decided, Stamp
+from actors.journal.journaled import Decided, Stamp
 
 Goals = Mapping[str, Goal]
 

@@ -12,7 +12,7 @@ from actors.domain.profile import Profile
 from actors.domain.refusals import Invalid, NotFound
 from actors.domain.texts import saying
 from actors.events import ProfileChanged
-from actors.runtime.journaled import Decided, Stamp
+from actors.journal.journaled import Decided, Stamp
 
 
 class ProfileAnswer(msgspec.Struct, frozen=True):

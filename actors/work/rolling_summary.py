@@ -4,7 +4,7 @@ from actors.commands import KeepSummary
 from actors.domain.conversation import Summary
 from actors.domain.refusals import Conflict
 from actors.events import SummaryMade
-from actors.runtime.journaled import Decided, Stamp
+from actors.journal.journaled import Decided, Stamp
 
 
 def keep(newest: Summary | None, command: KeepSummary, stamp: Stamp) -> Decided:

@@ -10,7 +10,7 @@ from actors.commands import ChangeGoal, Command, CompleteGoal, CreateGoal, MoveG
 from actors.domain.goals import Goal, Metric
 from actors.domain.texts import quoted
 from actors.events import GoalRemoved
-from actors.runtime.journaled import Decided
+from actors.journal.journaled import Decided
 from actors.work.goals import Goals
 
 _NAMED: Final = 3

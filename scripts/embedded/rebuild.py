@@ -17,10 +17,11 @@ from rich.progress import BarColumn, TaskProgressColumn
 from rich.progress import Progress as ProgressBar
 
 from actors.events import TYPES, UPCASTS, Recorded, recorded
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
+from actors.journal.journal import Journal, Outside
+from actors.journal.outside import Document
 from actors.runtime.envelope import Unavailable
-from actors.runtime.journal import Journal, Outside
-from actors.runtime.outside import Document, Report
+from actors.runtime.outside import Report
 from scripts.embedded.replay import MANY, Replay, first_ids
 from server import WallClock
 from storage.mongo import schema

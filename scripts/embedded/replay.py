@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Final
 
 from actors.events import Recorded
-from actors.runtime.outside import Head, Row
+from actors.journal.outside import Head, Row
 from actors.session.due import next_due
 from actors.session.rows import rows
 from actors.session.state import State, apply, owed

@@ -5,7 +5,7 @@ from typing import Any
 
 from actors.domain.addresses import owner
 from actors.events import Recorded
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
 from scripts.integrity.findings import Counts, Finding
 from scripts.integrity.log import LogCheck
 from scripts.integrity.rows import RowCheck, check_head, check_snapshot

@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from actors.events import Recorded, recorded
-from actors.runtime.cids import Cids
-from actors.runtime.codec import Codec, TooNew
-from actors.runtime.outside import MAX_EVENTS, Document
+from actors.journal.cids import Cids
+from actors.journal.codec import Codec, TooNew
+from actors.journal.outside import MAX_EVENTS, Document
 from actors.session.state import State
 from scripts.embedded.replay import Replay
 from scripts.integrity.findings import Finding

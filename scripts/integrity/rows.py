@@ -8,8 +8,8 @@ import bson
 import msgspec
 from bson.codec_options import CodecOptions
 
-from actors.runtime.cids import Cids
-from actors.runtime.outside import Head, Row
+from actors.journal.cids import Cids
+from actors.journal.outside import Head, Row
 from actors.session.state import FOLD_VERSION, State
 from scripts.embedded.replay import MANY
 from scripts.integrity.findings import Finding

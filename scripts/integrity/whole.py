@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Final
 
 from actors.events import TYPES, UPCASTS
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
 from scripts.embedded.replay import first_ids
 from scripts.integrity.address import look
 from scripts.integrity.findings import Counts, Finding

@@ -12,7 +12,8 @@ from bson.binary import Binary
 
 from actors.domain.addresses import owner
 from actors.domain.refusals import TooLarge
-from actors.runtime.outside import MAX_BODY, Document, Head, OutcomeUnknown, Report, Snapshot
+from actors.journal.outside import MAX_BODY, Document, Head, OutcomeUnknown, Snapshot
+from actors.runtime.outside import Report
 from storage.mongo import queries
 from storage.mongo.connect import KEPT, Database, kept, reachable
 from storage.mongo.gathered import Gathered
@@ -31,7 +32,7 @@ MAX_SNAPSHOT: Final = 15_000_000
 
 
 class MongoLog:
-    """`actors.runtime.outside.Log`. Entered on the node's stack: it owns its lanes; leaving sends what waits."""
+    """`actors.journal.outside.Log`. Entered on the node's stack: it owns its lanes; leaving sends what waits."""
 
     def __init__(self, database: Database, sealing: Sealing, *, report: Report, limits: Limits | None = None) -> None:
         self._sealing = sealing

@@ -11,8 +11,9 @@ import msgspec
 from bson.errors import BSONError
 
 from actors.domain.addresses import owner
+from actors.journal.outside import Head, Row
 from actors.runtime.envelope import Overloaded, Unavailable
-from actors.runtime.outside import Head, Report, Row
+from actors.runtime.outside import Report
 from storage.mongo.connect import Database, kept, reachable
 from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, check, entered, probes
 from storage.sealing import Box, Sealing, seal_struct
@@ -88,7 +89,7 @@ def guarded(
 
 
 class MongoProjections:
-    """`actors.runtime.outside.Projections`. Entered on the node's stack: it owns its lanes; leaving sends what waits.
+    """`actors.journal.outside.Projections`. Entered on the node's stack: it owns its lanes; leaving sends what waits.
 
     `replaces` as in `guarded`.
     """

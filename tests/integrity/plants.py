@@ -9,7 +9,7 @@ import msgspec
 
 from actors.domain.addresses import session_address
 from actors.events import TYPES, UPCASTS, GoalRemoved, ThreadRead
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
 from scripts.integrity.command import Stores, opened
 from scripts.integrity.findings import CODES, Finding
 from storage.mongo.connect import Database

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from actors.runtime.codec import Codec
-from actors.runtime.journal import Happened
-from actors.runtime.journaled import Decided, Journaled, Order, Stamp
-from actors.runtime.outside import Row
+from actors.journal.codec import Codec
+from actors.journal.journal import Happened
+from actors.journal.journaled import Decided, Journaled, Order, Stamp
+from actors.journal.outside import Row
 
 
 class Add(msgspec.Struct, frozen=True):

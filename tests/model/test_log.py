@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from actors.runtime import cids
+from actors.journal import cids
+from actors.journal.journal import PAGE, Happened, Journal, Outside, Page, Taken, Unsettled
+from actors.journal.journaled import Accepted, Order
+from actors.journal.outside import Document, OutcomeUnknown
 from actors.runtime.envelope import CidConflict, Refused, TimedOut
-from actors.runtime.journal import PAGE, Happened, Journal, Outside, Page, Taken, Unsettled
-from actors.runtime.journaled import Accepted, Order
-from actors.runtime.outside import Document, OutcomeUnknown
 from actors.runtime.system import Limits, System
 from tests.model.bank import CODEC, Add, Chain, Clock, Counter, follow
 from tests.model.world import Heads, LyingPlacement, Rules, World

@@ -5,8 +5,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from actors.journal.outside import Document, Head, OutcomeUnknown, Row, Snapshot
 from actors.runtime.envelope import Unavailable
-from actors.runtime.outside import Document, Head, OutcomeUnknown, Row, Snapshot
 
 
 @dataclass

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from actors.journal.outside import Document, Head, Row, Snapshot
 from actors.runtime.actor import Actor
 from actors.runtime.envelope import Unavailable
-from actors.runtime.outside import Document, Head, Row, Snapshot
 from actors.runtime.system import Limits, System
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,10 +14,10 @@ from actors.domain.actions import WAITS
 from actors.domain.addresses import session_address
 from actors.domain.rate_limit import Limit
 from actors.events import TYPES, UPCASTS, MessageAdded, Recorded
+from actors.journal.codec import Codec
+from actors.journal.journal import Outside
+from actors.journal.journaled import Accepted, Order
 from actors.ports import Jobs, LanguageModel
-from actors.runtime.codec import Codec
-from actors.runtime.journal import Outside
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from actors.runtime.system import Limits, System
 from actors.session.actor import Session

@@ -30,8 +30,8 @@ from actors.domain.addresses import session_address
 from actors.domain.conversation import Reading
 from actors.domain.goals import Goal
 from actors.events import Recorded, recorded
-from actors.runtime.journaled import Decided, Stamp
-from actors.runtime.outside import Row
+from actors.journal.journaled import Decided, Stamp
+from actors.journal.outside import Row
 from actors.session.rows import rows
 from actors.session.state import State, apply
 from actors.work import accounts, actions, chat, goals

@@ -8,8 +8,8 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from actors.commands import ChangeProfile, SendMessage, StopReply
+from actors.journal.cids import WINDOW
 from actors.ports import TextDelta, Tool, ToolCall, Turn
-from actors.runtime.cids import WINDOW
 from actors.runtime.envelope import Overloaded
 from scripts.embedded.mongo import ReplicaSet
 from storage.mongo.lanes import Limits

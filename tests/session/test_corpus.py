@@ -10,7 +10,7 @@ import pytest
 
 from actors.domain.conversation import Message
 from actors.events import TYPES, UPCASTS, Event, recorded
-from actors.runtime.codec import Codec, TooNew, Upcasts
+from actors.journal.codec import Codec, TooNew, Upcasts
 from actors.session.state import State, apply
 from tests.session.story import ADDRESS
 

@@ -7,7 +7,7 @@ import msgspec
 
 from actors.domain.goals import Metric
 from actors.domain.private import MARK
-from actors.runtime.outside import Row
+from actors.journal.outside import Row
 from actors.session.rows import User, rows
 from tests.session.story import ANN, Story
 

@@ -12,7 +12,7 @@ from actors.domain.goals import MAX_DEPTH, Goal
 from actors.domain.profile import Activity, Stats
 from actors.domain.roll_up import depth, rebuilt
 from actors.events import TYPES, UPCASTS, MessageAdded, ReplyRetried, recorded
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
 from actors.session.rows import rows
 from actors.session.state import EVENTS, State, apply, shown, stats
 from tests.session.lives import lives, take, thorough

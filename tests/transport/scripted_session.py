@@ -15,6 +15,7 @@ from actors.domain.goals import Goal, Status
 from actors.domain.profile import Profile
 from actors.domain.refusals import NotFound, Revoked, Unauthenticated
 from actors.events import Event, MessageAdded, Recorded, recorded
+from actors.journal.journaled import Accepted, Order
 from actors.ports import Outbox, Page, Seen
 from actors.questions import (
     ActionsShown,
@@ -35,7 +36,6 @@ from actors.questions import (
 )
 from actors.runtime.envelope import CidConflict, Crashed, Envelope, Refused, Reply
 from actors.runtime.ids import derived
-from actors.runtime.journaled import Accepted, Order
 from actors.session.devices import Devices
 from tests.alone import WallClock
 from transport.presence import Nodes, Presences

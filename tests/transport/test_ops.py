@@ -3,9 +3,9 @@
 import uuid
 from typing import Any
 
+from actors.journal.journaled import Order
 from actors.questions import TakeOps
 from actors.runtime.envelope import Overloaded
-from actors.runtime.journaled import Order
 from tests.transport.conftest import StartNode
 from tests.transport.rest.test_door import call
 from tests.transport.sockets.devices import Device

@@ -7,9 +7,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from actors.domain import refusals as why
+from actors.journal.orders import TooMuch
 from actors.runtime import envelope
 from actors.runtime.envelope import Effect, Refused
-from actors.runtime.orders import TooMuch
 from transport import problems
 from transport import refusals as doors
 

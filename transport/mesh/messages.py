@@ -11,9 +11,9 @@ import msgspec
 from actors import commands, questions
 from actors.domain.refusals import RateLimited
 from actors.events import TYPES, UPCASTS, Recorded
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
+from actors.journal.orders import Accepted, Order
 from actors.runtime.envelope import NotHere, Refused, Unavailable
-from actors.runtime.orders import Accepted, Order
 from transport.mesh.frames import Refusal
 
 PLAIN: Final[tuple[type[Any], ...]] = (

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from actors.commands import Command, Id
 from actors.domain.refusals import Invalid, NotFound, Unauthenticated
-from actors.runtime.journaled import Accepted, Order
+from actors.journal.journaled import Accepted, Order
 from transport import wire
 from transport.rest.doors import CID, DOORS, IDENTITY, TRACE
 

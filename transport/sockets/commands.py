@@ -9,8 +9,8 @@ from msgspec import Meta
 from actors.commands import PUBLIC, Id
 from actors.domain.conversation import COACH
 from actors.domain.refusals import TooLarge, UnknownCommand
+from actors.journal.journaled import Accepted, Order
 from actors.questions import CallAnswered, EndCall, Events, Missed, SetAway, Typed
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.tracing import Trace
 from transport import ops, wire
 from transport.calling import IceCandidate, Offer

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 import uvloop
 
 from actors.commands import OpenAccount
+from actors.journal.journaled import Order
 from actors.ports import LoginSession
 from actors.runtime.ids import uuid7
-from actors.runtime.journaled import Order
 from config.keys import read_signing_keys
 from config.settings import Settings, read_settings
 from scripts.benchmarks.contenders.wakes import goals, lengthen, turns

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import uvloop
 
 from actors.commands import SendMessage
+from actors.journal.journaled import Accepted, Order
 from actors.runtime.envelope import Envelope
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.ref import Ref
 from storage.redis.connect import connected
 from transport.mesh.redis import mesh

@@ -16,11 +16,11 @@ from actors.commands import ChangeProfile, Command, OpenAccount
 from actors.domain.addresses import session_address
 from actors.domain.goals import Goal
 from actors.events import TYPES, UPCASTS, Event, GoalCreated, MessageAdded
+from actors.journal.codec import Codec
+from actors.journal.journaled import Order
+from actors.journal.outside import Document
 from actors.questions import Shown, ShowProfile
-from actors.runtime.codec import Codec
 from actors.runtime.ids import uuid7
-from actors.runtime.journaled import Order
-from actors.runtime.outside import Document
 from config.settings import Settings, read_settings
 from scripts.benchmarks.measure import Contender, median, take_turns
 from server import open_storage, run_inside

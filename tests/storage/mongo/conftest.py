@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import AsyncMongoClient
 
-from actors.runtime.outside import Document
+from actors.journal.outside import Document
 from scripts.embedded.mongo import ReplicaSet
 from storage.mongo.connect import Database, connected
 from storage.mongo.keys import MongoKeys

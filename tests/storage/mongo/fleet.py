@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
+from actors.journal.journal import Happened, Outside
+from actors.journal.journaled import Accepted, Order
+from actors.journal.outside import Document, OutcomeUnknown, Row
 from actors.runtime.envelope import Refused
-from actors.runtime.journal import Happened, Outside
-from actors.runtime.journaled import Accepted, Order
-from actors.runtime.outside import Document, OutcomeUnknown, Row
 from actors.runtime.system import System
 from storage.mongo.connect import Database, connected
 from storage.mongo.keys import MongoKeys

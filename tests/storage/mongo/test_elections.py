@@ -11,8 +11,8 @@ import pytest
 from bson.errors import InvalidBSON
 from pymongo.read_concern import ReadConcern
 
+from actors.journal.outside import Document, OutcomeUnknown
 from actors.runtime.envelope import Unavailable
-from actors.runtime.outside import Document, OutcomeUnknown
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.mongod import Mongod
 from storage.mongo.connect import connected, kept

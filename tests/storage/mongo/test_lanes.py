@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.journal.outside import OutcomeUnknown
 from actors.runtime.envelope import Overloaded, Unavailable
-from actors.runtime.outside import OutcomeUnknown
 from storage.mongo.connect import KEPT, Database
 from storage.mongo.lanes import DONE, DUPLICATE, UNKNOWN, Lane, Limits, batches, probes, verdicts
 from storage.mongo.log import MongoLog

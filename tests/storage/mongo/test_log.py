@@ -9,8 +9,8 @@ import pymongo
 import pytest
 
 from actors.domain.refusals import TooLarge
+from actors.journal.outside import Document, Log, Snapshot
 from actors.runtime.envelope import Unavailable
-from actors.runtime.outside import Document, Log, Snapshot
 from storage.mongo.connect import Database
 from storage.mongo.log import MongoLog
 from storage.mongo.positions import position

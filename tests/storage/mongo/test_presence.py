@@ -5,8 +5,8 @@ from datetime import timedelta
 import msgspec
 
 from actors.domain.profile import Preferences, Privacy
+from actors.journal.outside import Head, Row
 from actors.ports import PresenceRows, Seen
-from actors.runtime.outside import Head, Row
 from storage.mongo.connect import Database
 from storage.mongo.presence import MongoPresence
 from storage.mongo.projections import MongoProjections

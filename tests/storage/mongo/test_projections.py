@@ -15,9 +15,9 @@ from actors.domain.conversation import Message
 from actors.domain.goals import Goal, Metric
 from actors.domain.private import private
 from actors.domain.refusals import Invalid
+from actors.journal.outside import Head, Projections, Row
 from actors.ports import GoalRows, HeadRows, MessageRows
 from actors.runtime.envelope import Unavailable
-from actors.runtime.outside import Head, Projections, Row
 from storage.mongo.connect import Database
 from storage.mongo.goals import MongoGoals
 from storage.mongo.heads import MongoHeads

@@ -9,9 +9,9 @@ from actors.commands import NAMES, CreateGoal, SendMessage
 from actors.domain.presence import Presence
 from actors.domain.refusals import Invalid, NotFound, RateLimited
 from actors.events import MessageAdded, recorded
+from actors.journal.journal import Unsettled
+from actors.journal.orders import Accepted, Order
 from actors.runtime.envelope import NotHere, Overloaded, Refused, TimedOut, Unavailable
-from actors.runtime.journal import Unsettled
-from actors.runtime.orders import Accepted, Order
 from actors.session.actor import COMMANDS, MESSAGES
 from transport.mesh import messages
 from transport.mesh.frames import Refusal

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from actors.journal.journaled import Order
 from actors.questions import Attach, Missed
 from actors.runtime.envelope import Crashed, Overloaded, Refused, TimedOut, Unavailable
-from actors.runtime.journaled import Order
 from tests.transport.conftest import ORIGIN, StartNode
 from tests.transport.sockets.devices import Device, Raw, cid
 from transport.sockets.limits import Limits

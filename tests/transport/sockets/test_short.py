@@ -10,7 +10,7 @@ import pytest
 
 from actors.commands import SendMessage
 from actors.events import MessageAdded
-from actors.runtime.journaled import Order
+from actors.journal.journaled import Order
 from tests.transport.conftest import Node, StartNode
 from tests.transport.sockets.devices import Device, Raw, cid, eventually
 from transport.sockets import commands

@@ -12,8 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from actors.commands import ChangeMail, OpenAccount
+from actors.journal.journaled import Accepted, Order
 from actors.runtime.envelope import Refused
-from actors.runtime.journaled import Accepted, Order
 from actors.runtime.tracing import Trace
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from actors.journal.codec import Codec
+from actors.journal.journal import Happened, Outside
+from actors.journal.journaled import Accepted, Decided, Journaled, Order, Stamp
+from actors.journal.outside import Row
 from actors.runtime.actor import ChildEnded
-from actors.runtime.codec import Codec
 from actors.runtime.envelope import Refused
 from actors.runtime.ids import derived
-from actors.runtime.journal import Happened, Outside
-from actors.runtime.journaled import Accepted, Decided, Journaled, Order, Stamp
-from actors.runtime.outside import Row
 from tests.runtime.memory import Clock, MemoryLog, MemoryPlacement, MemoryRows, Node
 
 

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
+from actors.journal.journal import Unsettled
+from actors.journal.journaled import Accepted
+from actors.journal.outside import Head
 from actors.runtime.envelope import Overloaded, Unavailable
-from actors.runtime.journal import Unsettled
-from actors.runtime.journaled import Accepted
-from actors.runtime.outside import Head
+from tests.journal.notebook import Desk, write
 from tests.runtime.memory import START
-from tests.runtime.notebook import Desk, write
 from tests.virtual import run_virtually
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from actors.runtime.codec import Codec, TooNew
+from actors.journal.codec import Codec, TooNew
+from actors.journal.outside import MAX_EVENTS, Document, Log, OutcomeUnknown, Projections, Timers
 from actors.runtime.envelope import Overloaded, TimedOut, Unavailable
-from actors.runtime.outside import MAX_EVENTS, Document, Log, OutcomeUnknown, Placement, Projections, Report, Timers
+from actors.runtime.outside import Placement, Report
 
 PAGE = 500
 Page = tuple[Sequence[Document], bool]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime.codec import Codec, TooNew, Upcasts
+from actors.journal.codec import Codec, TooNew, Upcasts
 from actors.runtime.envelope import Unavailable
 
 

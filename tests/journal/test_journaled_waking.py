@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 
-from actors.runtime.codec import Codec
+from actors.journal.codec import Codec
+from actors.journal.journal import Happened
 from actors.runtime.envelope import TimedOut, Unavailable
-from actors.runtime.journal import Happened
+from tests.journal.notebook import Desk, Notebook, Noted, Notes, write
 from tests.runtime.memory import START
-from tests.runtime.notebook import Desk, Notebook, Noted, Notes, write
 from tests.virtual import run_virtually
 
 

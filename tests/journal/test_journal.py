@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.journal.journal import PAGE, Journal, Taken, Unsettled
+from actors.journal.outside import Document, OutcomeUnknown
 from actors.runtime.envelope import Overloaded, Unavailable
-from actors.runtime.journal import PAGE, Journal, Taken, Unsettled
-from actors.runtime.outside import Document, OutcomeUnknown
+from tests.journal.notebook import CODEC, Desk, Noted
 from tests.runtime.memory import START, Reports
-from tests.runtime.notebook import CODEC, Desk, Noted
 from tests.virtual import run_virtually
 
 

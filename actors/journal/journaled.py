@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from actors.journal.cids import Cids
+from actors.journal.journal import Happened, Journal, Outside, Page, Taken, Unsettled
+from actors.journal.orders import Accepted, Decided, Order, Stamp, TooMuch
+from actors.journal.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Snapshot
 from actors.runtime.actor import Actor, ChildEnded
-from actors.runtime.cids import Cids
 from actors.runtime.envelope import CidConflict, NotHere, Overloaded, Refused, Unavailable
 from actors.runtime.ids import uuid7
-from actors.runtime.journal import Happened, Journal, Outside, Page, Taken, Unsettled
-from actors.runtime.orders import Accepted, Decided, Order, Stamp, TooMuch
-from actors.runtime.outside import MAX_BODY, MAX_EVENTS, Document, Head, Row, Snapshot
 
 __all__ = ["Accepted", "Decided", "Journaled", "Order", "Stamp", "TooMuch"]
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from actors.journal.journaled import Accepted, Order
 from actors.runtime.envelope import CidConflict, Unavailable
-from actors.runtime.journaled import Accepted, Order
+from tests.journal.notebook import Desk, Full, Write, write
 from tests.runtime.memory import MemoryPlacement
-from tests.runtime.notebook import Desk, Full, Write, write
 from tests.virtual import run_virtually
 
 

@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.runtime import cids as module
-from actors.runtime.cids import WINDOW, Cids
+from actors.journal import cids as module
+from actors.journal.cids import WINDOW, Cids
 
 AUTHORS = ("ann", "coach")
 NARROW = 8

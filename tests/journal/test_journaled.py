@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from actors.runtime.cids import WINDOW
+from actors.journal.cids import WINDOW
+from actors.journal.journal import Unsettled
+from actors.journal.journaled import Accepted, Order, TooMuch
+from actors.journal.outside import OutcomeUnknown
 from actors.runtime.envelope import CidConflict, Crashed, Refused, Unavailable
 from actors.runtime.ids import uuid7
-from actors.runtime.journal import Unsettled
-from actors.runtime.journaled import Accepted, Order, TooMuch
-from actors.runtime.outside import OutcomeUnknown
+from tests.journal.notebook import CODEC, Desk, Full, Look, Write, write
 from tests.runtime.memory import START
-from tests.runtime.notebook import CODEC, Desk, Full, Look, Write, write
 from tests.virtual import run_virtually
 
 
