@@ -221,11 +221,13 @@ def calls(*wanted: Call, text: str = "", same_index: bool = False, reason: str =
     return behave
 
 
-def calls_then_says(*wanted: Call, text: str = "Done.") -> Behaviour:
-    """The calls first; the text when they have been answered."""
+def calls_then_says(*wanted: Call, text: str = "Done.", before: str = "", takes: float = 0.0) -> Behaviour:
+    """The calls first, with words `before` them; the text `takes` seconds after they have been answered."""
 
     async def behave(exchange: Exchange) -> None:
-        await (says(text) if exchange.tools_answered else calls(*wanted))(exchange)
+        if exchange.tools_answered:
+            await asyncio.sleep(takes)
+        await (says(text) if exchange.tools_answered else calls(*wanted, text=before))(exchange)
 
     return behave
 
@@ -270,6 +272,10 @@ BEHAVIOURS: dict[str, Callable[[], Behaviour]] = {
     "bad-arguments": lambda: calls_then_says(("create_goal", '{"title": ')),
     "foreign-goal": lambda: calls_then_says(("complete_goal", {"goal": FOREIGN_GOAL})),
     "one-goal": lambda: calls_then_says(("create_goal", {"title": "Walk every day"})),
+    "late-goal": lambda: calls_then_says(("create_goal", {"title": "Swim"}), text="That is kept for you.", takes=6.5),
+    "begun-goal": lambda: calls_then_says(
+        ("create_goal", {"title": "Sing"}), text="Now it is kept.", before="Gladly.", takes=3.0
+    ),
     "two-goals": lambda: calls_then_says(("create_goal", {"title": "Walk"}), ("create_goal", {"title": "Read"})),
     "obeys": obeys,
     "asked": asked,

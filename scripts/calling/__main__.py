@@ -100,6 +100,7 @@ async def call(account: Account, on_line: Line, wanted: Wanted, spoken: Spoken, 
     signals = Signals(lambda said: screen.print(said, markup=False))
 
     def message(kept: dict[str, Any]) -> None:
+        signals.keep(kept)
         if kept.get("spoken") and kept["role"] == "coach" and kept["state"] != "complete":
             screen.print(f"      ({kept['state']}; heard: {printable(kept['text'])!r})", markup=False)
 

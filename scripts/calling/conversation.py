@@ -19,7 +19,7 @@ CONNECTED_WITHIN: Final = 10.0
 QUIET: Final = 0.6
 """Seconds without a loud packet after which the coach has finished, when the server says that it listens."""
 SILENT: Final = 1.8
-"""The same, when the server says nothing."""
+"""The same, after an interruption that is no turn."""
 TOLD_WITHIN: Final = 1.0
 """Seconds in which the server tells a turn's stages once it is over."""
 LONGEST: Final = 180.0
@@ -70,55 +70,83 @@ class Conversation:
             self._line.mouth.speak(utterance)
             await self._either(utterance.ended.wait())
             interrupts = self._plan.interrupt is not None
-            settled = await self._answered(turn, utterance, interrupts=interrupts and len(spoken) > 1)
-            if not settled:
+            await self._answered(turn, utterance, interrupts=interrupts and len(spoken) > 1)
+            if turn.settled and interrupts and len(spoken) < len(files):
+                await self._either(self._interruptible(turn, utterance))
+            elif turn.settled:
+                await self._finished(turn, utterance)
+            if not turn.settled:
                 break
-            await self._either(self._interruptible() if interrupts and len(spoken) < len(files) else self._finished())
         await self._tell_stages(spoken)
         return [turn for turn, _ in spoken]
 
     async def hang_up(self) -> None:
         await self._talk.order("call.end", {"call_id": self._call_id})
 
-    async def _answered(self, turn: Turn, utterance: Utterance, *, interrupts: bool) -> bool:
-        """Waits for the first sound of the answer; what interrupts has done enough when the coach listens."""
-        waiting = self._line.ear.voice_after(utterance.voice_ended)
+    async def _answered(self, turn: Turn, utterance: Utterance, *, interrupts: bool) -> None:
+        """Waits until the answer is heard; what interrupts has done enough when the coach listens."""
+        signals, began = self._signals, utterance.voice_began
+
+        def answered() -> bool:
+            return any(told.sent is not None for told in signals.since(began)) or bool(signals.answers_since(began))
+
+        waiting = signals.until(answered)
         try:
             async with asyncio.timeout(self._plan.patience):
-                came = await self._either(self._or_silence(waiting, utterance) if interrupts else waiting)
+                await self._either(self._or_silence(waiting, utterance) if interrupts else waiting)
         except TimeoutError:
-            return False
+            turn.late = self._plan.patience
         turn.silenced = self._silenced(utterance) if interrupts else None
-        turn.voice_to_voice = None if came is None else came - utterance.voice_ended
-        return turn.settled
+        self._measure(turn, utterance)
 
-    async def _or_silence(self, answer: Coroutine[Any, Any, float], utterance: Utterance) -> float | None:
-        """When the answer begins; None when the coach has only listened since."""
+    def _measure(self, turn: Turn, utterance: Utterance) -> None:
+        """What was heard, and which of it was the answer: by what the server told of the newest turn of the file."""
+        ear, ended = self._line.ear, utterance.voice_ended
+        told = [told for told in self._signals.since(utterance.voice_began) if told.sent is not None]
+        answers = self._signals.answers_since(utterance.voice_began)
+        turn.written = bool(answers) and not answers[-1]["spoken"]
+        first = ear.began_after(ended)
+        turn.first_sound = None if first is None else first - ended
+        if told and told[-1].filled:
+            turn.voice_to_voice = ear.voice_from(ended + (told[-1].sent or 0)) - ended
+        elif told or (answers and not turn.written):
+            turn.voice_to_voice = turn.first_sound
+
+    async def _or_silence(self, answer: Coroutine[Any, Any, None], utterance: Utterance) -> None:
+        """Until the answer begins, or the coach has only listened for a while and owes none."""
         coming = asyncio.ensure_future(answer)
         try:
             while not coming.done():
                 await asyncio.wait([coming], timeout=LOOK)
                 quiet = time.monotonic() - max(self._line.ear.last, utterance.voice_ended)
-                if self._signals.state == "listening" and quiet > SILENT:
+                owes = self._signals.state != "listening" or self._signals.waits_since(utterance.voice_began)
+                if quiet > SILENT and not owes:
                     break
-            return coming.result() if coming.done() else None
         finally:
             coming.cancel()
 
-    async def _interruptible(self) -> None:
-        await asyncio.sleep(self._plan.interrupt or 0)
+    async def _interruptible(self, turn: Turn, utterance: Utterance) -> None:
+        into = utterance.voice_ended + (turn.voice_to_voice or 0) + (self._plan.interrupt or 0)
+        await asyncio.sleep(max(0, into - time.monotonic()))
 
-    async def _finished(self) -> None:
-        """The coach listens again and has been quiet for a while. Nothing announces the end of a silence."""
-        async with asyncio.timeout(LONGEST):
-            while time.monotonic() - self._line.ear.last < self._pause:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(LOOK)
+    async def _finished(self, turn: Turn, utterance: Utterance) -> None:
+        """The answer is kept, so it has been played; the coach listens again and has been quiet for a while."""
+        try:
+            async with asyncio.timeout(LONGEST):
+                await self._either(self._quiet(utterance))
+        except TimeoutError:
+            turn.late = LONGEST
 
-    @property
-    def _pause(self) -> float:
-        """A coach that thinks, or a small one that is slow to go on, has not finished."""
-        pauses = {"listening": QUIET, "thinking": LONGEST, "speaking": SILENT}
-        return pauses.get(self._signals.state, SILENT)
+    async def _quiet(self, utterance: Utterance) -> None:
+        """Nothing announces the end of a silence."""
+        signals = self._signals
+
+        def speaks() -> bool:
+            late = signals.waits_since(utterance.voice_began) or signals.state != "listening"
+            return late or time.monotonic() - self._line.ear.last < QUIET
+
+        while speaks():  # noqa: ASYNC110 - as above
+            await asyncio.sleep(LOOK)
 
     async def _either(self, wanted: Coroutine[Any, Any, T]) -> T:
         """What is wanted, unless the call ends first."""
@@ -141,11 +169,13 @@ class Conversation:
         return None if speaking is None else speaking.ended - interruption.voice_began
 
     async def _tell_stages(self, turns: Sequence[tuple[Turn, Utterance]]) -> None:
-        """Each turn has what the server told last between the end of its words and the end of the next one's."""
+        """Each file has the newest turn that was told of between its first word and the first of the next one."""
+        signals = self._signals
         answered = sum(turn.voice_to_voice is not None for turn, _ in turns)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._signals.until(lambda: len(self._signals.turns) >= answered), TOLD_WITHIN)
-        ends = [utterance.voice_ended for _, utterance in turns] + [float("inf")]
-        for (turn, _), (begin, end) in zip(turns, pairwise(ends), strict=True):
-            told = [stages for at, stages in self._signals.turns if begin <= at < end]
-            turn.stages = told[-1] if told else {}
+            told = signals.until(lambda: sum(bool(told.stages) for told in signals.turns.values()) >= answered)
+            await asyncio.wait_for(told, TOLD_WITHIN)
+        began = [utterance.voice_began for _, utterance in turns] + [float("inf")]
+        for (turn, _), (begin, end) in zip(turns, pairwise(began), strict=True):
+            known = [told.stages for told in signals.since(begin, end) if told.stages]
+            turn.stages = known[-1] if known else {}

@@ -14,6 +14,8 @@ STEADY: Final = 0.06
 """Seconds between two packets that were sent without a gap, at most: one of three may be lost."""
 APART: Final = 0.3
 """Seconds without a loud packet between two stretches of voice."""
+NEAR: Final = 0.2
+"""Seconds by which the server may take the end of a voice for another than the client does."""
 
 
 @dataclass
@@ -78,6 +80,11 @@ class Ear:
     def began_after(self, at: float) -> float | None:
         """The same; None if there was none yet."""
         return next((stretch.began for stretch in self.stretches if stretch.began > at), None)
+
+    def voice_from(self, at: float) -> float:
+        """When what was sent about then began to be heard: at the start of a stretch, or within one that went on."""
+        stretch = next((stretch for stretch in self.stretches if stretch.ended >= at - NEAR), None)
+        return at if stretch is None or stretch.began < at - NEAR else stretch.began
 
     def stretch_at(self, at: float) -> Stretch | None:
         """The one that was going on then."""

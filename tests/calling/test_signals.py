@@ -1,9 +1,11 @@
 """What the server says of a call is shown, and where the time went is added up beside what was measured."""
 
+import time
+
 import pytest
 
-from scripts.calling.signals import Signals
-from scripts.calling.timeline import Turn
+from scripts.calling.signals import Signals, Told
+from scripts.calling.timeline import UNTIL_SENT, Turn
 
 MINE, OTHER = "01890000-0000-7000-8000-000000000001", "01890000-0000-7000-8000-000000000002"
 
@@ -41,7 +43,8 @@ def test_the_state_is_known_and_its_reason_is_said() -> None:
 
 def test_stages_add_up_beside_what_was_measured() -> None:
     stages = {"endpoint": 500.0, "transcript": 200.0, "first_token": 300.0, "first_sentence": 50.0}
-    turn = Turn("goal.wav", 1.262, None, {**stages, "first_audio": 190.0, "first_packet": 20.0, "confirmed": 70.0})
+    stages |= {"first_audio": 190.0, "first_packet": 20.0, "confirmed": 70.0}
+    turn = Turn("goal.wav", 1.262, stages=stages, first_sound=1.262)
     assert turn.told == pytest.approx(1.26)
     told, measured = turn.lines()
     assert "endpoint 500 + transcript 200 +" in told
@@ -51,3 +54,41 @@ def test_stages_add_up_beside_what_was_measured() -> None:
 
 def test_without_an_answer_it_says_so() -> None:
     assert Turn("goal.wav").lines() == ["goal.wav: no answer"]
+    filled = Turn("goal.wav", first_sound=4.2, late=30.0)
+    first, then = filled.lines()
+    assert "something else was said first, 4200 ms" in first
+    assert then == "goal.wav: no answer within 30 s"
+    assert not filled.settled
+
+
+def test_what_was_said_is_answered_when_the_answer_to_each_part_of_it_has_been_played() -> None:
+    signals = Signals(lambda _: None)
+    signals.belongs_to(MINE)
+    assert not signals.waits_since(0.0), "nothing was understood yet"
+    signals.take(caption(MINE, "user", "I want"))
+    assert signals.waits_since(0.0), "understood, but not kept"
+    signals.keep({"id": "m1", "role": "user", "spoken": True, "text": "I want"})
+    assert signals.answers_since(0.0) == []
+    signals.keep({"id": "r1", "role": "coach", "reply_to": "m1", "spoken": True, "text": "Yes?"})
+    assert [answer["id"] for answer in signals.answers_since(0.0)] == ["r1"]
+    signals.keep({"id": "m2", "role": "user", "spoken": True, "text": "to walk"})
+    assert signals.waits_since(0.0)
+    assert signals.answers_since(time.monotonic()) == []
+    assert not signals.waits_since(time.monotonic()), "what was said before is not asked for"
+
+
+def test_a_filler_is_told_from_the_answer_that_follows_it() -> None:
+    def captions(*texts: str) -> Told:
+        signals = Signals(lambda _: None)
+        signals.belongs_to(MINE)
+        for text in texts:
+            signals.take(caption(MINE, "coach", text, final=False))
+        return next(iter(signals.turns.values()))
+
+    assert not captions("Gladly.", "Gladly. It is kept.", "Gladly. It").filled, "an answer that was cut"
+    assert not captions("Gladly.", "").filled, "one of which nothing was heard"
+    assert captions("Let me think for a moment.", "Gladly.").filled
+    told = Told(0.0, stages={"endpoint": 500.0, "transcript": 200.0})
+    assert told.sent is None, "nothing was sent yet"
+    told.stages = dict.fromkeys(UNTIL_SENT, 100.0)
+    assert told.sent == pytest.approx(0.6)

@@ -106,7 +106,19 @@ async def test_the_second_file_interrupts_the_answer_to_the_first_and_silence_is
     assert kept
     assert f"You said: {SAID}".startswith(kept.removesuffix("…").rstrip())
     assert kept != f"You said: {SAID}"
-    assert unheard == (1, "silence.wav: no answer\n", "")
+    assert unheard == (1, "silence.wav: no answer within 2 s\n", "")
+
+
+async def test_the_next_file_waits_until_the_answer_is_over_however_long_its_goal_takes(caller: Caller) -> None:
+    files = [caller.wav(text) for text in ("late-goal: swim", "begun-goal: sing", "thanks for all of it")]
+    code, said, wrong = await caller.say(*files)
+    assert (code, wrong) == (0, "")
+    assert "interrupted" not in said
+    coach = re.findall(r"coach > (.*(?:\n\n.*)?)", said)
+    assert coach == ["That is kept for you.", "Gladly.\n\nNow it is kept.", "You said: thanks for all of it"]
+    ((filler,), (answered, *_)) = (re.findall(f"{word} (\\d+) ms after", said) for word in ("said first,", "answered"))
+    assert 4000 < int(filler) < 5500, "a coach that thinks says so"
+    assert int(answered) > 6500, "which is no answer"
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium here")
