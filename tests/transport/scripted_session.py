@@ -71,6 +71,7 @@ class ScriptedSession:
         self.devices = Devices()
         self.before: Callable[[Any], Awaitable[None]] | None = None
         self.traces: list[str | None] = []
+        self.asking: set[asyncio.Task[None]] = set()
 
     @property
     def connections(self) -> dict[str, str]:
@@ -105,18 +106,23 @@ class ScriptedSession:
         return self._answer(message)
 
     def request(self, message: Any, reply: Reply, *, timeout: float, trace: str | None = None) -> Envelope:
-        """In a step of its own, as an actor's; a bug of the script is told as a crash."""
-        asking = asyncio.create_task(self.ask(message, timeout=timeout, trace=trace), name="request")
-
-        def done(task: asyncio.Task[Any]) -> None:
-            error = None if reply.done() else task.exception()
-            if error is not None:
-                reply.set_exception(error if isinstance(error, Refused) else Crashed(effect="unknown"))
-            elif not reply.done():
-                reply.set_result(task.result())
-
-        asking.add_done_callback(done)
+        """In a step of its own, answered in the same, as an actor's; a bug of the script is told as a crash."""
+        asking = asyncio.create_task(
+            self._reply(reply, self.ask(message, timeout=timeout, trace=trace)), name="request"
+        )
+        self.asking.add(asking)
+        asking.add_done_callback(self.asking.discard)
         return Envelope(message, reply, trace, asyncio.get_running_loop().time() + timeout)
+
+    async def _reply(self, reply: Reply, asking: Awaitable[Any]) -> None:
+        try:
+            answer = await asking
+        except Exception as error:  # noqa: BLE001 - as the runtime does
+            if not reply.done():
+                reply.set_exception(error if isinstance(error, Refused) else Crashed(effect="unknown"))
+        else:
+            if not reply.done():
+                reply.set_result(answer)
 
     def _answer(self, message: Any) -> Any:
         match message:

@@ -20,11 +20,16 @@ def framed(payload: str | bytes) -> bytes:
 
 
 class Cork:
-    """Who has written in this round of the loop: an event and the ack behind it go out in one call of the system."""
+    """Who has written in this round of the loop: an event and the ack behind it go out in one call of the system.
 
-    __slots__ = ("_written",)
+    Whoever waits for an answer comes before all who only watch: the calls for those take the system some 8 µs each, and
+    what the answered ask next arrives meanwhile, together, for one group commit.
+    """
+
+    __slots__ = ("_answered", "_written")
 
     def __init__(self) -> None:
+        self._answered: list[Straight] = []
         self._written: list[Straight] = []
 
     def soon(self, one: "Straight") -> None:
@@ -33,9 +38,14 @@ class Cork:
             asyncio.get_running_loop().call_soon(self._flush)
         self._written.append(one)
 
+    def first(self, one: "Straight") -> None:
+        """Of those that flush soon, have it be among the first."""
+        self._answered.append(one)
+
     def _flush(self) -> None:
+        answered, self._answered = self._answered, []
         written, self._written = self._written, []
-        for one in written:
+        for one in (*answered, *written):
             one.flush()
 
 
@@ -65,7 +75,9 @@ class Straight:
 
     def write(self, frame: bytes) -> None:
         """A whole WebSocket frame, behind those before it; to a transport that has gone, nothing."""
-        if not self.offer(frame):
+        if self.offer(frame):
+            self._cork.first(self)
+        else:
             self._waiting.append(frame)
             if self._drainer is None:
                 self._drainer = asyncio.create_task(self._drain(), name="sockets.drain")

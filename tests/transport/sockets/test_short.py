@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from tests.transport.sockets.devices import Device, Raw, cid, eventually
 from transport.sockets import commands
 from transport.sockets.gateway import Gateway
 from transport.sockets.limits import Limits
+from transport.sockets.straight import Straight
 
 PATHS = ["socket.io", "socket.io-msgpack"]
 
@@ -74,6 +76,30 @@ async def test_what_is_sent_before_the_ack_is_taken_in_order(start_node: StartNo
         assert (await acks(raw, 1))[0][1]["ok"]
     said = [event.data for event in node.sessions["ann"].events]
     assert [one.text for one in said if isinstance(one, MessageAdded)] == ["first", "second", "third"]
+
+
+async def test_who_waits_for_an_answer_is_written_to_before_those_who_only_watch(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[bytes] = []
+    flush = Straight.flush
+
+    def watched(straight: Straight) -> None:
+        if straight._written:
+            written.append(straight._written)
+        flush(straight)
+
+    node = await start_node()
+    async with AsyncExitStack() as opened:
+        *watchers, sender = [await opened.enter_async_context(Raw(node.http)) for _ in range(4)]
+        for number, raw in enumerate((*watchers, sender)):
+            await raw.join(device_id=f"d{number}")
+        monkeypatch.setattr(Straight, "flush", watched)
+        await sender.emit("chat.send", {"cid": cid(), "text": "hi"}, ack=1)
+        await acks(sender, 1)
+        await eventually(lambda: len(written) == 4)
+    assert [b"431[" in frames for frames in written] == [True, False, False, False]
+    assert b"431[" in written[0].partition(b'"message.added"')[2], "the event comes before the ack that tells of it"
 
 
 async def test_an_answer_that_does_not_come_is_a_timeout_and_the_next_command_is_taken(start_node: StartNode) -> None:
