@@ -256,8 +256,8 @@ class Factors(Protocol):
     async def advance(self, user_id: str, step: int) -> bool:
         """`last_step` becomes that one, if it is lower; of many at once, one wins."""
 
-    async def spend(self, user_id: str, name: str) -> bool:
-        """The recovery code of that name is gone; of many at once, one gets it."""
+    async def spend(self, user_id: str, name: str) -> int | None:
+        """The recovery code of that name is gone: how many are left. Of many at once, one gets it; the others None."""
 
     async def recode(self, user_id: str, codes: Sequence[RecoveryCode]) -> bool:
         """These in the place of all recovery codes there were; False when there is no factor."""

@@ -170,6 +170,6 @@ class Recovery:
         errand = Errand(kind, owner, owner, to, credential.language, template or kind, page, fields)
         await self.signin.proving.begin(errand)
 
-    async def tell(self, template: str, credential: Credential) -> None:
-        letter = Letter(template, credential.email, credential.language, {})
+    async def tell(self, template: str, credential: Credential, **fields: str) -> None:
+        letter = Letter(template, credential.email, credential.language, fields)
         await self.signin.proving.mailing.send(credential.user_id, letter)

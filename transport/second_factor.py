@@ -101,17 +101,21 @@ class SecondFactor:
         credential = await self.signin.accounts.of_user(proof.owner)
         if credential is None or digest(credential.password_hash) != proof.fields["password"]:  # changed since
             raise TokenSpent
-        await self._prove(proof.owner, code, caller.meter)
+        left = await self._prove(proof.owner, code, caller.meter)
+        if left is not None:  # told first: cut short after this, the code is gone all the same
+            await self._recovery.tell("recovery_code", credential, left=str(left))
         await self.signin.proving.complete(challenge, CHALLENGE)
         return await self.signin.begin(proof.owner, caller.device, factor_at=self.signin.timers.now())
 
     async def renew_codes(self, identity: Identity, code: str, meter: Meter) -> RecoveryCodes:
         """Others in the place of those there were. Raises NotFresh, FactorOff, BadCode, RateLimited, …"""
         await self._recovery.require_fresh(identity, "factors")
-        await self._prove(identity.user_id, code, meter)
+        left = await self._prove(identity.user_id, code, meter)
         shown, kept = await self._fresh_codes()
         if not await self._factors.recode(identity.user_id, kept):
             raise FactorOff
+        if left is not None:
+            await self._recovery.tell("recovery_code", await self._recovery.own(identity), left=str(len(kept)))
         return RecoveryCodes(shown)
 
     async def remove(self, identity: Identity, code: str, meter: Meter) -> None:
@@ -126,24 +130,31 @@ class SecondFactor:
         await self._factors.remove(identity.user_id, identity.user_id, self.signin.timers.now())
         await self._recovery.tell("factor_off", credential)
 
-    async def _prove(self, user_id: str, code: str, meter: Meter) -> None:
+    async def _prove(self, user_id: str, code: str, meter: Meter) -> int | None:
+        """How many recovery codes are left, if it was one of them. Raises FactorOff, BadCode, RateLimited, …"""
         factor = await self._factors.get(user_id)
         if factor is None:
             raise FactorOff
         attempt = await _Attempt.begin(user_id, meter)
         async with evenly(EVEN):
-            if not await self._right(user_id, factor, code):
-                raise BadCode
+            left = await self._spend(user_id, factor, code)
         await attempt.succeeded()
+        return left
 
-    async def _right(self, user_id: str, factor: Factor, code: str) -> bool:
-        """Whether it was good until now; nobody else is told so of the same code."""
+    async def _spend(self, user_id: str, factor: Factor, code: str) -> int | None:
+        """It was good until now; nobody else is told so of the same code. Raises BadCode."""
         if len(code) == pyotp.TOTP(factor.secret).digits:
             step = step_of(factor.secret, code, self.signin.timers.now(), after=factor.last_step)
-            return step is not None and await self._factors.advance(user_id, step)
+            if step is None or not await self._factors.advance(user_id, step):
+                raise BadCode
+            return None
         name, rest = _split(code)
         known = next((one.hash for one in factor.codes if one.name == name), None)
-        return await self.signin.passwords.verify(known, rest) and await self._factors.spend(user_id, name)
+        right = await self.signin.passwords.verify(known, rest)
+        left = await self._factors.spend(user_id, name) if right else None
+        if left is None:
+            raise BadCode
+        return left
 
     async def _fresh_codes(self) -> tuple[Sequence[str], Sequence[RecoveryCode]]:
         """As they are shown, and as they are kept."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.write_concern import WriteConcern
 
@@ -63,10 +64,11 @@ class MongoFactors:
         with reachable():
             return (await self._factors.update_one(match, {"$set": {"last_step": step}})).modified_count == 1
 
-    async def spend(self, user_id: str, name: str) -> bool:
-        update = {"$pull": {"codes": {"name": name}}}
+    async def spend(self, user_id: str, name: str) -> int | None:
+        match, update = {"_id": user_id, "codes.name": name}, {"$pull": {"codes": {"name": name}}}
         with reachable():
-            return (await self._factors.update_one({"_id": user_id}, update)).modified_count == 1
+            found = await self._factors.find_one_and_update(match, update, return_document=ReturnDocument.AFTER)
+        return None if found is None else len(found["codes"])
 
     async def recode(self, user_id: str, codes: Sequence[RecoveryCode]) -> bool:
         update = {"$set": {"codes": _sealed(await self._sealing.box(user_id), user_id, codes)}}

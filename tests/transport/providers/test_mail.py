@@ -96,7 +96,7 @@ async def test_a_letter_goes_out_once_in_the_language_of_its_reader(
 ) -> None:
     for _ in range(2):
         await start()
-    fields = {"link": "https://app.example/verify#t", "token": "t", "minutes": "30"}
+    fields = {"link": "https://app.example/verify#t", "token": "t", "minutes": "30", "left": "9"}
     for n in range(10):
         await mailing.send(
             "ann", Letter("confirm", f"p{n}@example.org", "de-AT" if n else "fr", fields), mail_id=f"{n}"
@@ -119,7 +119,7 @@ async def test_every_letter_can_be_written_in_every_language(
     name: str, start: StartSender, office: PostOffice, mailing: Mailing, store: Database
 ) -> None:
     await start()
-    fields = {"link": "https://app.example/x#t", "token": "t", "minutes": "30"}
+    fields = {"link": "https://app.example/x#t", "token": "t", "minutes": "30", "left": "9"}
     for language in ("en", "de"):
         await mailing.send("ann", Letter(name, f"{language}@example.org", language, fields))
     await until(store, "sent", "sent")

@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -14,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from actors.commands import ChangeMail, OpenAccount
 from actors.journal.journaled import Accepted, Order
 from actors.runtime.envelope import Refused
+from actors.runtime.owned import owned
 from actors.runtime.tracing import Trace
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
@@ -30,6 +33,8 @@ from storage.mongo.roles import MongoRoles
 from storage.redis.connect import connected as redis_connected
 from storage.redis.counters import RedisCounters, counters
 from storage.sealing import Sealing, Secrets
+from tests.post_office import PostOffice, post_office
+from tests.storage.redis.conftest import Reports
 from tests.transport.scripted_session import ScriptedSessions, nobody
 from tests.transport.signing import Clock, Keys, keys
 from transport.contract.served import documents
@@ -37,6 +42,9 @@ from transport.identity import Bearers
 from transport.limits import Gate, Limits
 from transport.mailing import Mailing
 from transport.passwords import Passwords, read_words
+from transport.providers import sender as sending
+from transport.providers.mail import Smtp, Templates
+from transport.providers.sender import Sender
 from transport.proving import Proving
 from transport.rest.app import app
 from transport.rest.doors import Doors
@@ -184,6 +192,21 @@ async def house(mongo: ReplicaSet, valkey: Valkey, database: str, stack: context
 
 def _nobody_told(event: str, fields: dict[str, Any]) -> None:
     """Redis may be away: what is promised then is tested elsewhere."""
+
+
+@pytest_asyncio.fixture
+async def office(
+    house: House, stack: contextlib.AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[PostOffice]:
+    """What the house mails arrives here."""
+    monkeypatch.setattr(sending, "POLL", 0.02)
+    opened = await stack.enter_async_context(post_office())
+    mails = MongoMails(house.store, Sealing(MongoKeys(house.store), {1: bytes(32)}))
+    templates = Templates(Path(__file__).parents[4] / "config" / "mails")
+    mailing = Mailing(mails, house.clock, "", on=True)
+    sender = Sender(mailing, Smtp(opened.url), templates, "LifeBuddy <buddy@example.org>")
+    await stack.enter_async_context(owned(sender.run(), "sender", Reports()))
+    yield opened
 
 
 @pytest_asyncio.fixture

@@ -2,30 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
 from actors.runtime.envelope import TimedOut
-from actors.runtime.owned import owned
 from storage.mongo.accounts import CREDENTIALS
-from storage.mongo.keys import MongoKeys
-from storage.mongo.mails import MAILS, MongoMails
+from storage.mongo.mails import MAILS
 from storage.mongo.proofs import PROOFS
-from storage.sealing import Sealing
-from tests.post_office import PostOffice, post_office
-from tests.storage.redis.conftest import Reports
+from tests.post_office import PostOffice
 from tests.transport.rest.auth.conftest import ANN, LOGIN, PASSWORD, House, Node, refresh
 from transport.limits import Limits
-from transport.mailing import Mailing
-from transport.providers import sender as sending
-from transport.providers.mail import Smtp, Templates
-from transport.providers.sender import Sender
 
 MAIL = "ann@example.org"
 NEW = "ein Esel trinkt Kamillentee"
@@ -35,19 +23,6 @@ CONFIRM, FORGOTTEN, NEXT, TAKEN = (
     "neue Mailadresse",
     "You already have an account",
 )
-
-
-@pytest_asyncio.fixture
-async def office(house: House, stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PostOffice]:
-    """What the house mails arrives here."""
-    monkeypatch.setattr(sending, "POLL", 0.02)
-    opened = await stack.enter_async_context(post_office())
-    mails = MongoMails(house.store, Sealing(MongoKeys(house.store), {1: bytes(32)}))
-    templates = Templates(Path(__file__).parents[4] / "config" / "mails")
-    mailing = Mailing(mails, house.clock, "", on=True)
-    sender = Sender(mailing, Smtp(opened.url), templates, "LifeBuddy <buddy@example.org>")
-    await stack.enter_async_context(owned(sender.run(), "sender", Reports()))
-    yield opened
 
 
 @pytest_asyncio.fixture

@@ -16,7 +16,9 @@ from scripts.roles import app as roles
 from storage.mongo.accounts import MongoLoginSessions
 from storage.mongo.mails import MAILS
 from storage.mongo.proofs import MongoProofs
+from tests.post_office import PostOffice
 from tests.transport.rest.auth.conftest import LOGIN, PASSWORD, House, Node, refresh
+from tests.transport.sockets.devices import eventually
 from transport.limits import Limits
 
 MFA = "/v1/auth/mfa"
@@ -155,6 +157,28 @@ async def test_who_has_lost_the_app_signs_in_with_recovery_codes_and_sets_up_ano
     assert status == 200
     assert await proposed(node, again["access_token"]) != app.secret
     assert await house.store[MAILS].count_documents({}) >= 2  # it was told that it was set up, and removed
+
+
+async def test_a_letter_tells_of_each_recovery_code_that_was_used_and_how_many_are_left(
+    node: Node, app: App, office: PostOffice
+) -> None:
+    whose, told = "ann@example.org", "Ein Wiederherstellungscode wurde benutzt"
+
+    async def letter(number: int) -> str:
+        await eventually(lambda: office.to(whose).count(told) >= number)
+        return await office.letter(whose, told)
+
+    assert (await answer(node, await challenged(node), app.code()))[0] == 200
+    for left, code in ((9, app.recovery[0]), (8, app.recovery[7])):
+        status, signed_in = await answer(node, await challenged(node), code)
+        assert status == 200
+        assert f"Übrige Wiederherstellungscodes: {left}." in await letter(10 - left)
+    assert (await answer(node, await challenged(node), app.recovery[0]))[0] == 401
+    token = signed_in["access_token"]
+    await fresh(node, token)
+    assert (await node.post(f"{MFA}/recovery-codes", {"code": app.recovery[1]}, token))[0] == 200
+    assert "Übrige Wiederherstellungscodes: 10." in await letter(3)
+    assert office.to(whose).count(told) == 3, "a code of the app, or one that was refused, was told as well"
 
 
 async def test_who_has_lost_everything_is_helped_from_the_command_line(
