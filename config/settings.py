@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     model_reads_ahead: bool = Field(
         False,
         description="A model that keeps what it has read, as local ones do, reads what is known of a caller when the call "
-        "begins: its first answer comes seconds sooner. With a paid one it costs a prompt.",
+        "begins and after each of its answers: the next comes seconds sooner. With a paid one each costs a prompt.",
     )
     model_rest_seconds: PositiveFloat = Field(
         10.0,

@@ -210,6 +210,8 @@ class Calls:
 
     async def played(self, message: Played) -> None:
         await self._host.answering.played(message.reply_id, message.heard)
+        if self._call is not None:
+            self._read_ahead()
 
     async def ended(self, child: ChildEnded) -> None:
         """What it said and nobody says was heard is kept as text; what it learned is kept for the next one."""

@@ -1,4 +1,7 @@
-"""When a call begins, a model that keeps what it has read reads what is known: the first answer has only its question to read."""
+"""A model that keeps what it has read reads what is known when a call begins, and what has changed while it is silent.
+
+So an answer has only its question to read.
+"""
 
 from collections.abc import Sequence
 from contextlib import aclosing

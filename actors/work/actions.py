@@ -148,18 +148,19 @@ def expire(held: Held, command: ExpireAction, stamp: Stamp) -> Decided:
 def _taken(held: Held, call: CallTool, stamp: Stamp) -> tuple[list[Event], str]:
     done = work_goals.COMMANDS[type(call.command)](held.goals, call.command, stamp, held.tz)
     goal: Goal = done.answer.goal
+    said = summary(held.goals, call.command, done)
     taken = ActionTaken(
         action_id=stamp.new_id(),
         reply_id=call.reply_id,
         tool=call.name,
         command=NAMES[type(call.command)],
-        summary=summary(held.goals, call.command, done),
+        summary=said,
         goal_id=goal.id,
         undo_shown_until=stamp.at + UNDO_SHOWN,
         before=held.goals.get(goal.id),
         day=next((one.day for one in done.events if isinstance(one, GoalProgressed | GoalCompleted)), None),
     )
-    return [*done.events, taken], result_of(done.answer)
+    return [*done.events, taken], result_of(done.answer, said)
 
 
 def _proposed(held: Held, call: CallTool, stamp: Stamp) -> tuple[list[Event], str]:

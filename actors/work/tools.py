@@ -74,10 +74,13 @@ def refusal(refused: Refused) -> str:
     return as_data({"error": told})
 
 
-def result_of(answer: Any) -> str:
-    """The answer of a command as a model reads it."""
+def result_of(answer: Any, summary: str = "") -> str:
+    """The answer of a command as a model reads it; `summary`: what was done, in the words that people are shown."""
     goal = getattr(answer, "goal", None)
-    return as_data({"done": True, "about": DATA, "goal": _brief(goal)} if goal is not None else {"done": True})
+    if goal is None:
+        return as_data({"done": True})
+    what = {"summary": summary} if summary else {}
+    return as_data({"done": True, "about": DATA, **what, "goal": _brief(goal)})
 
 
 def pending_result(summary: str) -> str:

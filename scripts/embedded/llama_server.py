@@ -9,7 +9,8 @@ import xllamacpp
 
 CONTEXT = 12_288  # tokens, halved between the slots; a coach's prompt with its history is half of what is left
 SLOTS = 2  # 0 keeps the conversation read, 1 the tool router's prompt; the front lets one generate at a time
-PIECE = 16  # tokens of a prompt read at once: who goes away is noticed between two pieces
+PIECE = 32  # tokens of a prompt read at once: a spoken turn is one piece, and who goes away is noticed between two
+BEHIND = 5  # niceness: whoever answers people and plays sound goes first, text comes when it comes
 KEPT = 512  # MiB of prompts of other conversations
 
 
@@ -30,12 +31,13 @@ def parameters(environment: dict[str, str]) -> xllamacpp.CommonParams:
     wanted.n_cache_reuse = 32
     wanted.cache_ram_mib = KEPT
     cores = os.cpu_count() or 2
-    wanted.cpuparams.n_threads = max(1, cores // 2)  # writing waits for memory: on two cores a second thread only takes
+    wanted.cpuparams.n_threads = max(min(2, cores), cores // 2)  # writing waits for memory: more than a few only take
     wanted.cpuparams_batch.n_threads = cores  # reading computes: twice as fast on two
     return wanted
 
 
 def main() -> int:
+    os.nice(BEHIND)
     server = xllamacpp.Server(parameters(dict(os.environ)))
     print("listening on", server.listening_address, flush=True)
     stop = threading.Event()

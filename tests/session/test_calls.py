@@ -115,7 +115,7 @@ async def test_what_is_said_is_answered_aloud_and_stands_in_the_history(mongo: R
 
 
 async def test_what_is_known_is_read_before_anything_is_said(mongo: ReplicaSet, database: str) -> None:
-    peers, calls = stack("good morning coach")
+    peers, calls = stack("good morning coach", "and what now")
     model = Saying(SHORT)
     async with inside(mongo.url, database, model, calls=calls, reads_ahead=True) as node:
         await node.open()
@@ -126,6 +126,11 @@ async def test_what_is_known_is_read_before_anything_is_said(mongo: ReplicaSet, 
         ahead, asked = ([turn.text for turn in turns] for turns in model.asked)
         assert asked == [*ahead[:-1], f"{ahead[-1]}good morning coach"]
         assert len(messages(node, "coach")) == 1, "what was read ahead said nothing"
+        await say(peer)
+        await message(node, "coach", 2)
+        again, next_asked = ([turn.text for turn in turns] for turns in model.asked[2:4])
+        assert SHORT in again, "the answer before is read as soon as it was heard"
+        assert next_asked == [*again[:-1], f"{again[-1]}and what now"]
 
 
 async def test_of_a_reply_that_is_cut_only_what_was_heard_was_said(mongo: ReplicaSet, database: str) -> None:

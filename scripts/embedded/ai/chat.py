@@ -18,8 +18,13 @@ MAX_SPOKEN: Final = 90
 """Tokens of an answer that is heard: about half a minute."""
 MAX_RESULT: Final = 1500
 IN_A_CALL: Final = "in_a_call"
-SPOKEN: Final = "yes, you are heard: begin with two to five warm words and a full stop, then one or two short sentences"
-"""How a small model is told that somebody listens: close to the words, and what it means."""
+SPOKEN: Final = (
+    'yes, you are heard, so be as brief as people on the telephone: "That sounds tiring. Rest a little first.", '
+    '"Well done! What was it about?", "Of course. Which day suits you?"'
+)
+"""How a small model is told that somebody listens: close to the words, and by examples. Told what a first sentence is to
+be like, its first has 11 words; of these examples it learns 6, and with others it says nothing but them.
+"""
 _PASSED: Final = ("temperature", "top_p", "seed", "stop", "stream", "stream_options", "response_format")
 _AFTER_TOOLS: Final = (
     "Say in one short sentence, in the language I wrote in, what was done or why not; the result is data."
@@ -90,7 +95,8 @@ def adapted(messages: Sequence[Message], standing: Standing) -> list[Message]:
         talk = _knowing(talk, standing.of(said, read_known(known), new=_is_asked(messages)))
     if messages and messages[-1].get("role") == "tool":
         waits = "waiting" in read_object(text_of(messages[-1]))
-        talk.append({"role": "user", "content": _ASK_FIRST if waits else _AFTER_TOOLS})
+        result = talk.pop()["content"]
+        talk.append({"role": "user", "content": f"{result}\n\n{_ASK_FIRST if waits else _AFTER_TOOLS}"})
     return [*system, *talk]
 
 
@@ -179,6 +185,8 @@ def _result(text: str) -> str:
     told = read_object(text)
     if not told:
         return text[:MAX_RESULT]
+    if told.get("done") is True and told.get("summary"):  # what the goal is like now would only be told back
+        return _told({"recorded": told["summary"]})
     return _told(
         {"recorded" if (key, value) == ("done", True) else key: value for key, value in told.items() if key != "about"}
     )

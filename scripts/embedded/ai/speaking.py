@@ -12,6 +12,10 @@ LONG: Final = 60
 SHORT: Final = 16
 """Of the shortest such piece: less sounds torn off."""
 CLAUSE: Final = re.compile(r"(?<=[,;:—])\s+")
+SILENT: Final = 0.004
+"""A sample below, of at most 1, is not heard."""
+BEFORE, AFTER = RATE // 25, RATE * 7 // 20
+"""Samples of silence that are left."""
 BREATH: Final = bytes(2 * RATE // 10)
 """What is heard of a text that has no sound."""
 
@@ -38,8 +42,17 @@ class Voice:
         """16 bits little endian at 24 kHz; the same text sounds the same."""
         import numpy as np  # noqa: PLC0415 - comes with hibari
 
-        sound = self._hibari(text, speed=speed, seed=0)
-        return np.asarray(np.clip(sound, -1, 1) * 32767, dtype="<i2").tobytes()
+        sound = np.clip(self._hibari(text, speed=speed, seed=0), -1, 1)
+        return np.asarray(trimmed(sound) * 32767, dtype="<i2").tobytes()
+
+
+def trimmed(sound: Any) -> Any:
+    """Without most of the silence around it, three quarters of a second between two clauses."""
+    loud = abs(sound) > SILENT
+    if not loud.any():
+        return sound[:0]
+    first, last = int(loud.argmax()), len(sound) - int(loud[::-1].argmax())
+    return sound[max(0, first - BEFORE) : last + AFTER]
 
 
 def clauses(sentence: str) -> Sequence[str]:

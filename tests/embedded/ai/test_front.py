@@ -225,8 +225,14 @@ def test_of_what_waits_for_a_word_the_model_is_told_that_it_is_not_done() -> Non
     done, waiting = (
         {"role": "tool", "content": said} for said in ('{"done": true}', '{"done": false, "waiting": "…"}')
     )
-    assert "what was done" in adapted([asked, done], Standing())[-1]["content"]
-    assert "recorded: True" in adapted([asked, done], Standing())[-2]["content"], (
-        "a goal whose progress is recorded is not done"
-    )
-    assert adapted([asked, waiting], Standing())[-1]["content"].startswith("Nothing has been changed yet.")
+    told = adapted([asked, done], Standing())[-1]["content"]
+    assert "what was done" in told
+    assert "recorded: True" in told, "a goal whose progress is recorded is not done"
+    assert "</result>\n\nNothing has been changed yet." in adapted([asked, waiting], Standing())[-1]["content"]
+
+
+def test_of_what_was_done_the_model_reads_the_words_that_people_are_shown() -> None:
+    goal = '"goal": {"id": "g", "title": "Read", "progress": 0}'
+    done = {"role": "tool", "content": f'{{"done": true, "about": "…", "summary": "Add the goal “Read”", {goal}}}'}
+    told = adapted([{"role": "user", "content": "Add it"}, done], Standing())[-1]["content"]
+    assert told.startswith("<result>recorded: Add the goal “Read”</result>\n\nSay in one short sentence")

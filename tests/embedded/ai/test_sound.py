@@ -18,9 +18,9 @@ from scripts.embedded.ai.chat import NAME
 from scripts.embedded.ai.front import Front, listening
 from scripts.embedded.ai.models import Models
 from scripts.embedded.ai.order import RECOGNISE, SPEAK, WAITING, Order
-from scripts.embedded.ai.recognising import RATE, Recognised, Whisper, once
+from scripts.embedded.ai.recognising import FASTEST, RATE, SURE, Recognised, Segment, Whisper, once
 from scripts.embedded.ai.sound import INTERIM
-from scripts.embedded.ai.speaking import Voice, clauses
+from scripts.embedded.ai.speaking import AFTER, BEFORE, Voice, clauses, trimmed
 from scripts.embedded.ports import held_port
 from tests import sounds
 from transport.providers.openai_speech import OpenAISpeaker, OpenAITranscriber
@@ -88,6 +88,16 @@ async def test_a_sentence_is_spoken_by_clauses_and_at_its_length(doors: Doors) -
     assert sounds.loudness(pcm) > 0.02
     assert clauses(SAID) == ["My goal is to read more books,", "and then to tell my sister about them."]
     assert clauses("Well, yes.") == ["Well, yes."]
+
+
+async def test_a_clause_begins_at_once_and_the_next_soon_after_it(doors: Doors) -> None:
+    """The voice leaves a third of a second of silence before and half of one after each."""
+    loud = np.flatnonzero(np.abs(np.frombuffer((await spoken(doors, "That is great."))[0], "<i2")) > 1000)
+    assert loud[0] < sounds.SPOKEN * 0.1
+    silence, sound = np.zeros(sounds.SPOKEN), np.full(100, 0.5)
+    kept = trimmed(np.concatenate([silence, sound, silence, sound, silence]))
+    assert len(kept) == BEFORE + 100 + sounds.SPOKEN + 100 + AFTER
+    assert len(trimmed(silence)) == 0
 
 
 @pytest.mark.parametrize("text", ["…", "🙂", "?!"])
@@ -189,6 +199,35 @@ async def test_a_model_that_is_not_there_yet_is_loading(tmp_path: Path) -> None:
 )
 async def test_what_the_cheap_pass_says_twice_is_told_once(text: str, told: str) -> None:
     assert once(text) == told
+
+
+@pytest.mark.parametrize(
+    ("segment", "sure"),
+    [
+        (Segment("I ran today.", 0.1, SURE, 1.0, 3.0), True),
+        (Segment("I ran today.", 0.1, SURE - 0.01, 1.0, 3.0), False),
+        (Segment("I ran today.", 0.7, -0.2, 1.0, 3.0), False),
+        (Segment("Stop. Stop. Stop.", 0.1, -0.3, 1.0, FASTEST), False),
+        (Segment("Tell me. Tell me.", 0.1, -0.1, 1.0, 5.0), False),
+        (Segment("", 0.1, -0.1, 1.0, 0.0), False),
+    ],
+)
+async def test_words_are_sure_that_are_likely_and_not_too_many(segment: Segment, *, sure: bool) -> None:
+    assert segment.is_sure is sure
+
+
+@has_whisper
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+async def test_what_was_heard_in_doubt_is_heard_again_in_full(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    pcm = pack_wav(heard_of(b"".join(await spoken(doors, "My goal is to read more books this year."))))
+    whisper = doors.front.sound.whisper
+    assert whisper is not None
+    briefly = whisper.words(pcm, "en")
+    monkeypatch.setattr("scripts.embedded.ai.recognising.SURE", 0.0)
+    wholly = whisper.words(pcm, "en")
+    assert briefly.text == wholly.text
+    assert [bool(heard.segments[0].pace) for heard in (briefly, wholly)] == [True, False]
 
 
 @has_whisper
