@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
+from scripts.calling.keeping import LOOK, Keeping
 from scripts.calling.line import Line
 from scripts.calling.mouth import Utterance
 from scripts.calling.signals import Signals
@@ -15,7 +16,6 @@ from scripts.calling.timeline import Turn
 from scripts.terminal.account import RefusalError
 from scripts.terminal.talk import Talk
 
-CONNECTED_WITHIN: Final = 10.0
 QUIET: Final = 0.6
 """Seconds without a loud packet after which the coach has finished, when the server says that it listens."""
 SILENT: Final = 1.8
@@ -24,11 +24,6 @@ TOLD_WITHIN: Final = 1.0
 """Seconds in which the server tells a turn's stages once it is over."""
 LONGEST: Final = 180.0
 """Seconds an answer may last."""
-LOOK: Final = 0.05
-_UNREACHABLE: Final = (
-    "The call was accepted, but no sound can pass between here and the server: UDP is blocked somewhere on the way. "
-    "scripts/doctor says what to mend."
-)
 
 T = TypeVar("T")
 
@@ -49,18 +44,13 @@ class Conversation:
         self._line = line
         self._signals = signals
         self._plan = plan
-        self._call_id = ""
+        self._keeping = Keeping(talk, line, signals)
+        self._kept: asyncio.Task[None] | None = None
 
     async def call(self, *, take_over: bool = False) -> None:
-        """Returns once sound can go both ways."""
-        answer = await self._talk.order("call.offer", {"sdp": await self._line.offer(), "take_over": take_over})
-        self._call_id = answer["call_id"]
-        self._signals.belongs_to(self._call_id)
-        await self._line.accept(answer["sdp"])
-        try:
-            await asyncio.wait_for(self._line.connected.wait(), CONNECTED_WITHIN)
-        except TimeoutError:
-            raise RefusalError("call.unreachable", _UNREACHABLE) from None
+        """Returns once sound can go both ways; from then on the call is kept."""
+        await self._keeping.offer(take_over=take_over)
+        self._kept = asyncio.create_task(self._keeping.run(), name="say.keeping")
 
     async def speak(self, files: Sequence[tuple[str, Utterance]]) -> list[Turn]:
         """Each answered or not: after the first that is not answered no more are spoken."""
@@ -81,7 +71,12 @@ class Conversation:
         return [turn for turn, _ in spoken]
 
     async def hang_up(self) -> None:
-        await self._talk.order("call.end", {"call_id": self._call_id})
+        """Where there is still something to end."""
+        if self._kept is not None:
+            self._kept.cancel()
+            await asyncio.wait([self._kept])
+            if self._kept.cancelled() and self._signals.state != "ended":
+                await self._talk.order("call.end", {"call_id": self._keeping.call_id})
 
     async def _answered(self, turn: Turn, utterance: Utterance, *, interrupts: bool) -> None:
         """Waits until the answer is heard; what interrupts has done enough when the coach listens."""
@@ -149,11 +144,14 @@ class Conversation:
             await asyncio.sleep(LOOK)
 
     async def _either(self, wanted: Coroutine[Any, Any, T]) -> T:
-        """What is wanted, unless the call ends first."""
-        ended = asyncio.ensure_future(self._signals.until(lambda: self._signals.state == "ended"))
+        """What is wanted, unless the call ends first, or can't be kept."""
+        ended = asyncio.ensure_future(self._signals.until(lambda: self._signals.is_over))
         waiting = asyncio.ensure_future(wanted)
+        either = [waiting, ended] if self._kept is None else [waiting, ended, self._kept]
         try:
-            await asyncio.wait([waiting, ended], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if self._kept is not None and self._kept.done():
+                self._kept.result()
             if not waiting.done():
                 raise RefusalError(
                     "call.ended", f"The server ended the call ({self._signals.reason or 'no reason told'})."

@@ -36,6 +36,8 @@ class Ear:
         self.player = Player()
         self.stretches: list[Stretch] = []
         self.packets = self.late = 0
+        self.came = since
+        """When the last packet did."""
         self._runs: list[list[float]] = []
         self._timestamp = 0
         self._began = 0, 0.0
@@ -43,17 +45,23 @@ class Ear:
         self._heard = bytearray()
         self._since = since
         self._origin: int | None = None
+        self._goes_on = False
         self._news = asyncio.Event()
 
     def add(self, packet: Any) -> tuple[bool, None]:
         """`aiortc.jitterbuffer.JitterBuffer.add`: no keyframe is asked for, and no frame is ready."""
-        now = time.monotonic()
+        now = self.came = time.monotonic()
         self.packets += 1
         self.player.take(packet.timestamp, packet.sequence_number, now)
         self._time(packet.timestamp, now)
         if packet.payload:
             self._hear(packet.timestamp, self._decoder.decode(packet.payload), now)
         return False, None
+
+    def renew(self) -> None:
+        """What comes from now on comes over another connection, whose timestamps begin anew."""
+        self.player, self._decoder, self._origin = Player(), Decoder(), None
+        self._goes_on = False
 
     @property
     def heard(self) -> bytes:
@@ -103,10 +111,10 @@ class Ear:
 
     def _time(self, timestamp: int, now: float) -> None:
         """How far the packet's arrival is from its place in time; only differences within a run mean anything."""
-        if not self._runs or not 0 <= (timestamp - self._timestamp) % 2**32 <= STEADY * RATE:
+        if not self._goes_on or not 0 <= (timestamp - self._timestamp) % 2**32 <= STEADY * RATE:
             self._runs.append([])
             self._began = timestamp, now
-        self._timestamp = timestamp
+        self._timestamp, self._goes_on = timestamp, True
         first, at = self._began
         self._runs[-1].append(now - at - ((timestamp - first) % 2**32) / RATE)
 

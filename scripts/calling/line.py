@@ -5,12 +5,14 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final
 
 import aioice.ice
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
@@ -19,7 +21,7 @@ from aiortc import (
 from actors.runtime.outside import Report
 from actors.runtime.owned import owned
 from scripts.calling.ear import Ear
-from scripts.calling.mouth import Mouth
+from scripts.calling.mouth import Mouth, Track
 from scripts.calling.shaping import Shaping, Weather
 from scripts.calling.wire import Wire
 
@@ -28,20 +30,49 @@ LOOPBACK: Final = "127.0.0.1"
 
 
 class Line:
-    """Made by `line`. `offer`, have it answered elsewhere, `accept`; then speak and listen."""
+    """Made by `line`. `offer`, have it answered elsewhere, `accept`; then speak and listen.
 
-    def __init__(self, peer: RTCPeerConnection, shaping: Shaping) -> None:
+    When the connection is lost: `renew`, and the same again. Mouth and ear stay.
+    """
+
+    def __init__(self, configuration: RTCConfiguration, shaping: Shaping) -> None:
         self.mouth = Mouth()
         self.ear = Ear(time.monotonic())
         self.shaping = shaping
         self.pings = 0
+        self._configuration = configuration
+        self._wire: Wire | None = None
+        self._begin()
+
+    def _begin(self) -> None:
         self.connected = asyncio.Event()
-        self._peer = peer
-        self._peer.on("track", self._on_track)
-        self._peer.on("connectionstatechange", self._on_state)
-        self._sender = peer.addTrack(self.mouth)
+        self._peer = peer = RTCPeerConnection(self._configuration)
+        peer.on("track", partial(self._on_track, peer))
+        peer.on("connectionstatechange", partial(self._on_state, peer, self.connected))
+        self._sender = peer.addTrack(Track(self.mouth))
         self._channel = peer.createDataChannel(CHANNEL, ordered=False, maxRetransmits=0)
-        self._channel.on("message", self._on_message)
+        self._channel.on("message", partial(self._on_message, self._channel))
+        if self._wire is not None:
+            self._shape(self._wire)
+
+    async def renew(self) -> None:
+        """Another connection in the place of this one."""
+        await self._peer.close()
+        self.ear.renew()
+        self._begin()
+
+    async def close(self) -> None:
+        await self._peer.close()
+
+    @property
+    def signs(self) -> tuple[int, int]:
+        """Differs from before as soon as anything came."""
+        return self.pings, self.ear.packets
+
+    @property
+    def is_broken(self) -> bool:
+        """The connection itself says so; one whose other end has vanished does not for long."""
+        return self._peer.connectionState in {"failed", "closed"}
 
     async def offer(self) -> str:
         """With all candidates."""
@@ -54,25 +85,33 @@ class Line:
 
     def shape(self) -> Wire:
         """Put a wire under the voice; the transport is there from the start."""
-        transport: Any = self._sender.transport.transport
-        wire = Wire(transport._send, self.shaping)  # noqa: SLF001 - what DTLS hands its packets to
-        transport._send = wire.send  # noqa: SLF001 - as above
+        wire = self._wire = Wire(self._transport._send, self.shaping)  # noqa: SLF001 - what DTLS hands its packets to
+        self._shape(wire)
         return wire
 
-    def _on_state(self) -> None:
-        if self._peer.connectionState == "connected":
-            self.connected.set()
+    def _shape(self, wire: Wire) -> None:
+        wire.onward = self._transport._send  # noqa: SLF001 - as above
+        self._transport._send = wire.send  # noqa: SLF001 - as above
 
-    def _on_track(self, track: MediaStreamTrack) -> None:
+    @property
+    def _transport(self) -> Any:
+        return self._sender.transport.transport
+
+    @staticmethod
+    def _on_state(peer: RTCPeerConnection, connected: asyncio.Event) -> None:
+        if peer.connectionState == "connected":
+            connected.set()
+
+    def _on_track(self, peer: RTCPeerConnection, track: MediaStreamTrack) -> None:
         """The ear takes packets as they come off the wire: a jitter buffer's delay would be taken for the server's."""
-        receiver: Any = next(one for one in self._peer.getReceivers() if one.track is track)
+        receiver: Any = next(one for one in peer.getReceivers() if one.track is track)
         receiver._RTCRtpReceiver__jitter_buffer = self.ear  # noqa: SLF001 - aiortc has no other way in
 
-    def _on_message(self, text: str | bytes) -> None:
+    def _on_message(self, channel: RTCDataChannel, text: str | bytes) -> None:
         told = json.loads(text)
-        if told.get("t") == "ping" and self._channel.readyState == "open":
+        if told.get("t") == "ping" and channel.readyState == "open":
             self.pings += 1
-            self._channel.send(json.dumps(self._pong(told["n"])))
+            channel.send(json.dumps(self._pong(told["n"])))
 
     def _pong(self, number: int) -> dict[str, Any]:
         """`rtp` is left out before anything was played; this player has no output latency and conceals nothing."""
@@ -89,11 +128,10 @@ async def line(
     """`near`: the server is on this machine, which may have no other address than loopback."""
     servers = [RTCIceServer(**server) for server in ice_servers]
     async with AsyncExitStack() as opened:
-        peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        opened.push_async_callback(peer.close)
+        made = Line(RTCConfiguration(iceServers=servers), Shaping(weather))
+        opened.push_async_callback(made.close)
         if near:
             opened.enter_context(loopback_offered())
-        made = Line(peer, Shaping(weather))
         if not weather.clear:
             await opened.enter_async_context(owned(made.shape().run(), "say.wire", report))
         yield made

@@ -53,13 +53,25 @@ class Utterance:
         return recording.packets[place]
 
 
-class Mouth(MediaStreamTrack):
-    """Sends something every 20 ms, as a browser does; what is given to `speak` follows in order."""
+class Track(MediaStreamTrack):
+    """What a mouth says into one connection, which stops it when it ends."""
 
     kind = "audio"
 
-    def __init__(self) -> None:
+    def __init__(self, mouth: "Mouth") -> None:
         super().__init__()
+        self._mouth = mouth
+
+    async def recv(self) -> "Packet[Any]":
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self._mouth.packet()
+
+
+class Mouth:
+    """Says something every 20 ms, as a browser does; what is given to `speak` follows in order."""
+
+    def __init__(self) -> None:
         self._queue: deque[Utterance] = deque()
         self._due: float | None = None
         self._place = 0
@@ -68,9 +80,7 @@ class Mouth(MediaStreamTrack):
     def speak(self, utterance: Utterance) -> None:
         self._queue.append(utterance)
 
-    async def recv(self) -> "Packet[Any]":
-        if self.readyState != "live":
-            raise MediaStreamError
+    async def packet(self) -> "Packet[Any]":
         now = time.monotonic()
         self._due = self._due or now
         if self._due > now:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,10 @@ from scripts.terminal.speech import printable
 
 HUNG_UP = "user"
 """The reason of an end that was asked for."""
+DRAINING = "draining"
+"""The reason of an end after which the conversation goes on at another node, with a new offer."""
+OTHERS = 256
+"""Signals kept of other calls: one of them may turn out to be this one. The oldest go first."""
 
 Show = Callable[[str], None]
 
@@ -44,31 +49,35 @@ class Told:
 class Signals:
     """Of one call, known by its id once the offer is answered; what came before is kept until then.
 
-    `turns` are those of the call by their ids, in the order they were told of.
+    The conversation may go on in another call, to which they belong from then on. `turns` are those of all of them by
+    their ids, in the order they were told of; `entered` is when the state was.
     """
 
     def __init__(self, show: Show) -> None:
-        self.state = "connecting"
+        self.state, self.entered = "connecting", time.monotonic()
         self.reason: str | None = None
         self.turns: dict[str, Told] = {}
-        self._show = show
-        self._early: list[dict[str, Any]] = []
+        self.show = show
+        self._others: deque[dict[str, Any]] = deque(maxlen=OTHERS)
         self._call_id: str | None = None
         self._asked: list[tuple[float, str]] = []
         self._answers: dict[str, dict[str, Any]] = {}
         self._news = asyncio.Event()
 
     def belongs_to(self, call_id: str) -> None:
-        self._call_id = call_id
-        for signal in self._early:
+        """From now on. Nothing changes while it is the same."""
+        if call_id == self._call_id:
+            return
+        self._call_id, self.state, self.reason, self.entered = call_id, "connecting", None, time.monotonic()
+        others = list(self._others)
+        self._others.clear()
+        for signal in others:
             self.take(signal)
-        self._early.clear()
 
     def take(self, signal: dict[str, Any]) -> None:
         told = signal["data"]
-        if self._call_id is None and "call_id" in told:
-            self._early.append(signal)
         if self._call_id is None or told.get("call_id") != self._call_id:
+            self._others.append(signal)
             return
         if signal["type"] == "call.state":
             self._enter(told)
@@ -91,6 +100,11 @@ class Signals:
         while not seen():
             self._news.clear()
             await self._news.wait()
+
+    @property
+    def is_over(self) -> bool:
+        """The call has ended, and is not to go on elsewhere."""
+        return self.state == "ended" and self.reason != DRAINING
 
     def since(self, at: float, until: float = float("inf")) -> list[Told]:
         """The turns that were first told of in that time."""
@@ -118,9 +132,9 @@ class Signals:
         elif told["final"]:
             turn.words = told["text"]
         if told["final"] and told["text"]:
-            self._show(f"{'you' if told['side'] == 'user' else told['side']:>5} > {printable(told['text'])}")
+            self.show(f"{'you' if told['side'] == 'user' else told['side']:>5} > {printable(told['text'])}")
 
     def _enter(self, told: dict[str, Any]) -> None:
-        self.state, self.reason = told["state"], told.get("reason")
+        self.state, self.reason, self.entered = told["state"], told.get("reason"), time.monotonic()
         if self.reason and self.reason != HUNG_UP:
-            self._show(f"      ({self.state}: {self.reason})")
+            self.show(f"      ({self.state}: {self.reason})")

@@ -15,13 +15,13 @@ _RTCP: Final = range(192, 224)
 
 
 class Wire:
-    """`send` in place of an ICE transport's. Handshakes, reports and data go through untouched.
+    """`send` in place of an ICE transport's, `onward`. Handshakes, reports and data go through untouched.
 
     Holds what is under way, at most the longest delay's worth of packets.
     """
 
     def __init__(self, onward: Send, shaping: Shaping) -> None:
-        self._onward = onward
+        self.onward = onward
         self._shaping = shaping
         self._under_way: list[tuple[float, int, bytes]] = []
         self._numbers = itertools.count()
@@ -29,7 +29,7 @@ class Wire:
 
     async def send(self, packet: bytes) -> None:
         if not is_voice(packet):
-            await self._onward(packet)
+            await self.onward(packet)
             return
         delay = self._shaping.delay()
         if delay is not None:
@@ -37,7 +37,7 @@ class Wire:
             self._news.set()
 
     async def run(self) -> None:
-        """Until cancelled, or the transport has closed."""
+        """Until cancelled. What comes to a transport that has closed is lost."""
         while True:
             until = self._under_way[0][0] - asyncio.get_running_loop().time() if self._under_way else None
             if until is None or until > 0:
@@ -45,10 +45,8 @@ class Wire:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), until)
                 continue
-            try:
-                await self._onward(heapq.heappop(self._under_way)[2])
-            except ConnectionError:
-                return
+            with contextlib.suppress(ConnectionError):
+                await self.onward(heapq.heappop(self._under_way)[2])
 
 
 def is_voice(packet: bytes) -> bool:

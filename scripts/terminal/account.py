@@ -15,11 +15,12 @@ WITHIN = aiohttp.ClientTimeout(total=20)
 
 
 class RefusalError(Exception):
-    """The server said no; its text is one line for people, `code` is stable."""
+    """The server said no; its text is one line for people, `code` is stable. `after`: seconds until it may say yes."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.after = after
 
 
 class FactorError(RefusalError):

@@ -27,6 +27,9 @@ class Talk:
         self.on_action: Show | None = None
         self.on_progress: Show | None = None
         self.on_signal: Show | None = None
+        self.on_ready: Callable[[], None] | None = None
+        self.node = ""
+        """Where the socket is, or was last."""
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._account = account
         self._seq: int | None = None
@@ -49,14 +52,15 @@ class Talk:
         except TimeoutError:
             raise RefusalError("timeout", "The server let us in but did not get ready.") from None
 
-    async def order(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def order(self, name: str, body: dict[str, Any], within: float = ACK_WITHIN) -> dict[str, Any]:
         """One command; its ack. Raises RefusalError."""
         try:
-            ack: dict[str, Any] = await self._sockets.call(name, body, timeout=ACK_WITHIN)
+            ack: dict[str, Any] = await self._sockets.call(name, body, timeout=within)
         except SocketIOError:
             raise RefusalError("timeout", "The server does not answer right now; please try again.") from None
         if not ack["ok"]:
-            raise RefusalError(ack["error"]["code"], ack["error"]["message"])
+            error, after = ack["error"], ack["error"].get("retry_after_ms")
+            raise RefusalError(error["code"], error["message"], None if after is None else after / 1000)
         return ack
 
     async def send(self, text: str) -> asyncio.Future[dict[str, Any]]:
@@ -89,7 +93,10 @@ class Talk:
     def _on_ready(self, ready: dict[str, Any]) -> None:
         if self._seq is None:
             self._seq = ready["seq"]
+        self.node = ready["node"]
         self._ready.set()
+        if self.on_ready is not None:
+            self.on_ready()
 
     def _on_closing(self, closing: dict[str, Any]) -> None:
         if not closing["reconnect"] and not self.ended.done():

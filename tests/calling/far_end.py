@@ -71,6 +71,15 @@ class FarEnd:
         await self._peer.setLocalDescription(await self._peer.createAnswer())
         return str(self._peer.localDescription.sdp)
 
+    def vanish(self) -> None:
+        """Nothing leaves it any more, and nobody is told."""
+
+        async def nowhere(_: bytes) -> None: ...
+
+        for sender in self._peer.getSenders():
+            transport: Any = sender.transport.transport
+            transport._send = nowhere
+
     async def close(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
