@@ -4,6 +4,7 @@ import asyncio
 import base64
 import re
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 )
+STORY = "long: tell me a story"
+SOUNDS = "call.peer.connectionState === 'connected' && level(call.sound.theirs) > 50"
 RECORDED = """
 document.querySelector('#recorded a').recording.arrayBuffer()
   .then((bytes) => btoa(Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte)).join('')))
@@ -154,6 +157,41 @@ async def test_a_browser_calls_is_answered_interrupts_and_only_what_it_heard_is_
     assert asked[1] < answered[0] < interrupted[0] < answered[1], "the answer was interrupted while it was heard"
     assert answered[1] - interrupted[0] < 0.4
     await _keeps_what_was_heard(person, answered[1] - answered[0])
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="there is no Chromium here")
+async def test_a_browser_that_is_cut_off_hears_the_story_go_on_within_two_seconds(
+    caller: Caller, tmp_path: Path
+) -> None:
+    person = App(caller.url)
+    await person.register()
+    microphone = tmp_path / "microphone.wav"
+    spoken = sounds.silence(BEFORE, RATE) + caller.speech.phrase(STORY, RATE) + sounds.silence(40.0, RATE)
+    write_wav(microphone, spoken, RATE)
+    async with tab(*FLAGS, f"--use-file-for-fake-audio-capture={microphone}%noloop") as page:
+        await _call(page, f"{caller.url}/dev/call", person)
+        await page.until(SOUNDS, 15)
+        call_id = await page.run("call.id")
+        await page.run("window.cut = call.peer; cut.close()")
+        assert await _until_it_sounds(page) < 1.3, "the connection itself says so"
+        began = time.monotonic()
+        await page.run("window.cut = call.peer; call.channel.onmessage = null")
+        await page.until("call.peer !== cut", 4)
+        assert time.monotonic() - began > 1.0, "a ping may be late"
+        assert await _until_it_sounds(page) < 2.0, "no ping came any more"
+        await page.run("window.last = call.socket.socket; window.cut = null; last.close()")
+        await page.until("call.socket.socket !== last && call.socket.socket.readyState === 1")
+        assert await _until_it_sounds(page) < 0.5, "the socket alone is no reason"
+        assert await page.run("call.id") == call_id, "it is the same call"
+        problems = await page.run("at('problem').textContent")
+    assert (page.told, problems) == ([], "")
+
+
+async def _until_it_sounds(page: Tab) -> float:
+    """Seconds until the coach is heard over another connection than the one that was cut."""
+    began = time.monotonic()
+    await page.until(f"call.peer !== cut && {SOUNDS}")
+    return time.monotonic() - began
 
 
 async def _call(page: Tab, url: str, person: App) -> None:
