@@ -44,6 +44,7 @@ class Refused(Exception):
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(error)
         self.code: str = error["code"]
+        self.message: str = error["message"]
         self.after: float = error.get("retry_after_ms", 0) / 1000
 
 
