@@ -280,6 +280,21 @@ class Settings(BaseSettings):
         description="A node that comes so late to what is due, in one of a hundred cases, takes no call beside those it has.",
     )
     calls_longest_seconds: PositiveFloat = Field(3600.0, description="How long a call may last.")
+    calls_away_seconds: PositiveFloat = Field(
+        60.0, le=3600.0, description="How long a call waits for a device that is out of reach, before it ends."
+    )
+    calls_leaving_seconds: PositiveFloat = Field(
+        4.0,
+        le=6.0,
+        description="For the sentence that is being said when a node ends; then the call goes on at another. What is left of "
+        "`DRAIN_SECONDS` is for everything else.",
+    )
+    calls_working_seconds: PositiveFloat = Field(
+        1.2, le=30.0, description="How long a tool may work in a call before the coach says that it is on it."
+    )
+    calls_thinking_seconds: PositiveFloat = Field(
+        4.0, le=30.0, description="How long the coach may be silent in a call before it says that it still thinks."
+    )
     calls_address: IPv4Address | None = Field(
         None,
         description="Public IPv4 address by which clients reach this node's UDP ports, where it has only a private one itself "

@@ -45,6 +45,18 @@ class Admission:
             raise Overloaded(retry_after_ms=5000)
 
 
+def timed(wanted: Wanted) -> Timings:
+    """What of a call's times is for whoever runs it to say."""
+    return Timings(
+        longest=wanted.calls_longest_seconds,
+        away=wanted.calls_away_seconds,
+        leaving=wanted.calls_leaving_seconds,
+        tool=wanted.calls_working_seconds,
+        thought=wanted.calls_thinking_seconds,
+        caption=wanted.caption_seconds or math.inf,
+    )
+
+
 @asynccontextmanager
 async def opened(wanted: Wanted, speech: Speech, report: Report, traces: Traces) -> AsyncIterator[Calls]:
     transcriber, speaker = speech.transcriber, speech.speaker
@@ -54,7 +66,7 @@ async def opened(wanted: Wanted, speech: Speech, report: Report, traces: Traces)
     from transport.webrtc.opened import opened as peers_opened  # noqa: PLC0415 - half a second that only calls cost
 
     figures, lateness = Figures(), Lateness()
-    timings = Timings(longest=wanted.calls_longest_seconds, caption=wanted.caption_seconds or math.inf)
+    timings = timed(wanted)
     watching = owned(lateness.watch(), "calls.lateness", report)
     async with watching, peers_opened(wanted, report) as peers:
         admit = Admission(peers.__len__, lambda: lateness.p99, wanted.calls_lag_seconds)

@@ -1,11 +1,15 @@
 """One more call is refused where those there are would suffer from it, and what they come to stands in the metrics."""
 
+import math
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from actors.runtime.envelope import Overloaded
 from actors.voice.figures import Figures
-from transport.calls import Admission
+from actors.voice.timings import Timings
+from config.settings import read_settings
+from transport.calls import Admission, timed
 from transport.load import Lateness
 from transport.rest.gauges import Histograms
 
@@ -22,6 +26,20 @@ def test_a_late_loop_takes_no_call_beside_others() -> None:
     for _ in range(200):
         lateness.add(0.02)
     admit()
+
+
+def test_whoever_runs_calls_says_their_times_and_unsaid_they_are_what_they_are() -> None:
+    assert timed(read_settings(_env_file=None)) == Timings()
+    given = read_settings(
+        _env_file=None,
+        calls_longest_seconds=600,
+        calls_away_seconds=20,
+        calls_leaving_seconds=2,
+        calls_working_seconds=3,
+        calls_thinking_seconds=9,
+        caption_seconds=0,
+    )
+    assert timed(given) == Timings(longest=600, away=20, leaving=2, tool=3, thought=9, caption=math.inf)
 
 
 def test_one_pause_is_not_lateness() -> None:

@@ -14,6 +14,10 @@ class Wanted(Protocol):
     calls_per_node: int
     calls_lag_seconds: float
     calls_longest_seconds: float
+    calls_away_seconds: float
+    calls_leaving_seconds: float
+    calls_working_seconds: float
+    calls_thinking_seconds: float
     caption_seconds: float
     calls_address: IPv4Address | None
     calls_stun: tuple[str, ...]
