@@ -169,6 +169,7 @@ def open_doors(
         counters=storage.counters,
         roles=storage.roles,
         factors=storage.factors,
+        passkeys=storage.passkeys,
         api_keys=storage.api_keys,
         mails=storage.mails,
         proofs=storage.proofs,

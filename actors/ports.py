@@ -266,6 +266,42 @@ class Factors(Protocol):
         """Together with a line of the audit; False when there is none."""
 
 
+class Passkey(msgspec.Struct, frozen=True):
+    """Somebody's key pair (WebAuthn): `credential` is what their authenticator calls it, and the id is made of that.
+
+    `key` is the public one (COSE, RFC 9052); `counter` how often it had signed when it was used last, 0 for those that
+    do not count; `synced`: it is on all devices of an account somewhere.
+    """
+
+    id: str
+    user_id: str
+    name: str
+    credential: bytes
+    key: bytes
+    counter: int
+    synced: bool
+    created_at: datetime
+    used_at: datetime | None = None
+
+
+class Passkeys(Protocol):
+    """Every method raises Unavailable."""
+
+    async def get(self, passkey_id: str) -> Passkey | None: ...
+
+    async def list(self, user_id: str) -> Sequence[Passkey]:
+        """Oldest first."""
+
+    async def add(self, passkey: Passkey) -> bool:
+        """Together with a line of the audit; False when there is one of that id, whosever it is."""
+
+    async def use(self, passkey: Passkey, counter: int, at: datetime) -> bool:
+        """Its counter becomes that one, if nobody has used it since it was read; of many at once, one wins."""
+
+    async def remove(self, passkey: Passkey, at: datetime) -> bool:
+        """Together with a line of the audit; False when there is none any more."""
+
+
 class LoginSession(msgspec.Struct, frozen=True):
     """One signed-in device. `counter` is the generation of its refresh token; `key` makes the tokens' MACs."""
 
@@ -284,6 +320,8 @@ class LoginSession(msgspec.Struct, frozen=True):
     fresh_until: datetime | None = None
     factor_at: datetime | None = None
     """When the second factor was proved on it."""
+    passkey_id: str | None = None
+    """What it was begun with in the place of a password."""
 
 
 class LoginSessions(Protocol):

@@ -5,6 +5,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -112,6 +113,12 @@ class Settings(BaseSettings):
         (),
         description="Web origins that may call, with commas between; that of `APP_URL` may always. "
         "Unset: the server's own loopback addresses.",
+    )
+    passkeys_for: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        description="The domain passkeys are for (WebAuthn's RP ID): that of all origins, or one above it. With another one, "
+        "those there are sign nobody in. Unset: the host of `APP_URL`, else of the first origin.",
     )
     trusted_proxies: Networks | None = Field(
         None,
@@ -454,6 +461,12 @@ class Settings(BaseSettings):
         listed = self.origins or (() if self.profile == "production" else own)
         linked = "/".join(self.links_to.split("/")[:3])
         return listed if linked in listed else (*listed, linked)
+
+    @property
+    def passkey_domain(self) -> str:
+        """A page at a bare address can have no passkeys: this machine's is then taken by its name."""
+        host = urlsplit(self.app_url or self.allowed_origins[0]).hostname or ""
+        return self.passkeys_for or ("localhost" if host in {"127.0.0.1", "::1"} else host)
 
     @property
     def context_budget(self) -> int:

@@ -20,6 +20,7 @@ from storage.mongo.lanes import Lane
 from storage.mongo.log import MongoLog
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
+from storage.mongo.passkeys import MongoPasskeys
 from storage.mongo.presence import MongoPresence
 from storage.mongo.projections import MongoProjections
 from storage.mongo.proofs import MongoProofs
@@ -51,6 +52,7 @@ class Storage:
     logins: MongoLoginSessions
     roles: MongoRoles
     factors: MongoFactors
+    passkeys: MongoPasskeys
     api_keys: MongoApiKeys
     mails: MongoMails
     proofs: MongoProofs
@@ -114,6 +116,7 @@ async def opened(where: Where, report: Report) -> AsyncIterator[Storage]:
             logins=MongoLoginSessions(database, sealing),
             roles=MongoRoles(database),
             factors=MongoFactors(database, sealing),
+            passkeys=MongoPasskeys(database, sealing),
             api_keys=MongoApiKeys(database, sealing),
             mails=MongoMails(database, sealing),
             proofs=MongoProofs(database, sealing, secrets),

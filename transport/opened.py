@@ -23,6 +23,7 @@ from actors.ports import (
     LoginSessions,
     Mails,
     MessageRows,
+    Passkeys,
     Proofs,
     Roles,
 )
@@ -48,6 +49,7 @@ from transport.rest.gauges import Histograms, Reading, Tally, show
 from transport.rest.readiness import Check, Detail, Readiness
 from transport.roles import Granting
 from transport.service_keys import ServiceKeys
+from transport.signed_in import Site
 from transport.signin import SignIn
 from transport.slot import Slot
 from transport.sockets.doors import SocketDoors
@@ -100,6 +102,9 @@ class Wanted(Protocol):
     def exempts_loopback(self) -> bool: ...
 
     @property
+    def passkey_domain(self) -> str: ...
+
+    @property
     def caught_mail(self) -> Path | None: ...
 
     @property
@@ -123,6 +128,7 @@ class Behind:
     counters: Counters
     roles: Roles
     factors: Factors
+    passkeys: Passkeys
     api_keys: ApiKeys
     mails: Mails
     proofs: Proofs
@@ -279,6 +285,8 @@ async def _signin(wanted: Wanted, behind: Behind, mailing: Mailing) -> AsyncIter
             proving=Proving(behind.proofs, mailing, behind.timers),
             roles=behind.roles,
             factors=behind.factors,
+            passkeys=behind.passkeys,
+            site=Site(wanted.passkey_domain, wanted.allowed_origins),
             verification=wanted.mail_verification == "on",
             timers=behind.timers,
         )

@@ -36,6 +36,13 @@ class SignedIn(msgspec.Struct, frozen=True):
     role: Role = "user"
 
 
+class Site(msgspec.Struct, frozen=True):
+    """The domain that passkeys are for, and the origins of its pages."""
+
+    domain: str
+    origins: tuple[str, ...]
+
+
 class Challenge(msgspec.Struct, frozen=True):
     """The password was right, and there is a second factor: good for one sign-in, with a code, within `expires_in` s."""
 

@@ -14,7 +14,18 @@ from actors.commands import ChangeMail, OpenAccount
 from actors.domain.refusals import BadCredentials, Invalid, MailTaken, NotFound, Revoked, Unauthenticated
 from actors.journal.journaled import Order
 from actors.journal.outside import Timers
-from actors.ports import Accounts, Credential, Factors, Letter, LoginSession, LoginSessions, NewCredential, Roles, Take
+from actors.ports import (
+    Accounts,
+    Credential,
+    Factors,
+    Letter,
+    LoginSession,
+    LoginSessions,
+    NewCredential,
+    Passkeys,
+    Roles,
+    Take,
+)
 from actors.runtime.envelope import Overloaded, Unavailable
 from actors.runtime.ids import derived, uuid7
 from actors.work.profile import check_name, check_zone
@@ -25,7 +36,7 @@ from transport.limits import Meter
 from transport.mail_addresses import check_address
 from transport.passwords import Passwords
 from transport.proving import Errand, Proving, digest
-from transport.signed_in import Caller, Challenge, Device, Newcomer, SignedIn
+from transport.signed_in import Caller, Challenge, Device, Newcomer, SignedIn, Site
 from transport.tokens import LIFETIME, Identity, Tokens, read_refresh_token, refresh_token
 
 GRACE: Final = timedelta(seconds=10)
@@ -59,6 +70,8 @@ class SignIn:
     proving: Proving
     roles: Roles
     factors: Factors
+    passkeys: Passkeys
+    site: Site
     timers: Timers
     verification: bool = False
     """Whether a mail address must be confirmed before there is an account."""
@@ -109,10 +122,7 @@ class SignIn:
                 await attempt.failed()
                 raise BadCredentials
         await attempt.succeeded()
-        if not credential.opened:
-            await self._open(credential)
-        if credential.moved_at is not None:
-            await self.tell_moved(credential, credential.moved_at)
+        await self.catch_up(credential)
         kept = credential.password_hash
         if self.passwords.outdated(kept):
             with contextlib.suppress(Overloaded):  # the next login will do
@@ -121,6 +131,13 @@ class SignIn:
         if await self.factors.get(credential.user_id) is None:
             return await self.begin(credential.user_id, caller.device)
         return await self._challenge(credential.user_id, kept)
+
+    async def catch_up(self, credential: Credential) -> None:
+        """What was cut short when the account was made, or its address changed, is done before anybody is let in."""
+        if not credential.opened:
+            await self._open(credential)
+        if credential.moved_at is not None:
+            await self.tell_moved(credential, credential.moved_at)
 
     async def refresh(self, presented: str) -> SignedIn:
         """The next tokens of a login session. Raises Unauthenticated, Revoked, Unavailable."""
@@ -138,7 +155,7 @@ class SignIn:
         raise Unavailable
 
     async def logout(self, identity: Identity) -> None:
-        await self._end(identity.session_id)
+        await self.end_one(identity.session_id)
 
     async def logout_all(self, identity: Identity) -> None:
         await self.end_all(identity.user_id)
@@ -163,7 +180,7 @@ class SignIn:
         session = await self.logins.get(session_id)
         if session is None or session.user_id != identity.user_id or not alive(session, self.timers):
             raise NotFound
-        await self._end(session_id)
+        await self.end_one(session_id)
 
     def jwks(self) -> dict[str, Any]:
         return self.tokens.jwks()
@@ -180,7 +197,7 @@ class SignIn:
         if behind == 1 and (unused or now <= session.rotated_at + GRACE):
             return session.counter
         log.warning("refresh_token_reused", behind=behind)
-        await self._end(session.id)
+        await self.end_one(session.id)
         await self._tell_stolen(session)
         raise Revoked
 
@@ -236,7 +253,9 @@ class SignIn:
         await self.sessions.session(credential.user_id).ask(order, timeout=ASK)
         await self.accounts.opened(credential.user_id)
 
-    async def begin(self, user_id: str, device: str, *, factor_at: datetime | None = None) -> SignedIn:
+    async def begin(
+        self, user_id: str, device: str, *, factor_at: datetime | None = None, passkey_id: str | None = None
+    ) -> SignedIn:
         """A login session of somebody who has proved all that was asked. Raises Unavailable."""
         now = self.timers.now()
         session = LoginSession(
@@ -249,6 +268,7 @@ class SignIn:
             created_at=now,
             rotated_at=now,
             factor_at=factor_at,
+            passkey_id=passkey_id,
         )
         await self.logins.add(session)
         return await self._signed_in(session, session.counter)
@@ -265,14 +285,19 @@ class SignIn:
         return SignedIn(
             user_id=session.user_id,
             session_id=session.id,
-            access_token=self.tokens.issue(
-                session.user_id, session.id, generation, role, factor=session.factor_at is not None
-            ),
+            access_token=self.tokens.issue(session.user_id, session.id, generation, role, amr=_proved_by(session)),
             expires_in=int(LIFETIME.total_seconds()),
             refresh_token=refresh_token(session.id, generation, session.key),
             role=role,
         )
 
-    async def _end(self, session_id: str) -> None:
+    async def end_one(self, session_id: str) -> None:
         await self.logins.revoke(session_id, self.timers.now())
         self.bearers.revoked(session_id)
+
+
+def _proved_by(session: LoginSession) -> Sequence[str]:
+    """RFC 8176: a key proves that it is there, and that its authenticator has recognised its owner."""
+    if session.passkey_id is not None:
+        return ("pop", "mfa")
+    return ("pwd",) if session.factor_at is None else ("pwd", "otp")

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Final, Protocol
@@ -28,7 +28,8 @@ LIFETIME: Final = timedelta(minutes=10)
 LEEWAY: Final = timedelta(seconds=5)
 MAX_TOKEN: Final = 2_048
 _TYPE: Final = "at+jwt"
-_FACTOR: Final = "otp"
+_FACTORS: Final = {"otp", "mfa"}
+"""What says that more than a password was proved: a code beside it, or a passkey, which is two factors in one."""
 _HEADER: Final = frozenset({"alg", "typ", "kid"})
 """Whatever else a header holds (jwk, jku, x5u, x5c, crit, b64, zip) is refused with the token."""
 _SHAPE: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
@@ -104,7 +105,7 @@ class Tokens:
         self._signing = keys.by_id[keys.current]
 
     def issue(
-        self, user_id: str, session_id: str, generation: int, role: Role = "user", *, factor: bool = False
+        self, user_id: str, session_id: str, generation: int, role: Role = "user", *, amr: Sequence[str] = ("pwd",)
     ) -> str:
         """`amr` says how its bearer proved who they are (RFC 8176)."""
         now = int(self._timers.now().timestamp())
@@ -117,7 +118,7 @@ class Tokens:
             "iat": now,
             "nbf": now,
             "exp": now + int(LIFETIME.total_seconds()),
-            "amr": ["pwd", *([_FACTOR] if factor else [])],
+            "amr": list(amr),
             "scope": "app",
             "gen": generation,
             "role": role,
@@ -156,7 +157,7 @@ class Tokens:
             raise Unauthenticated from None
         self._check(claims)
         expires = datetime.fromtimestamp(claims.exp, UTC)
-        return Identity(claims.sub, claims.sid, claims.gen, expires, claims.role, _FACTOR in claims.amr)
+        return Identity(claims.sub, claims.sid, claims.gen, expires, claims.role, not _FACTORS.isdisjoint(claims.amr))
 
     def _key(self, header: Mapping[str, Any]) -> VerifyingKey:
         kid = header.get("kid")

@@ -43,6 +43,11 @@ class BadCode(Refused):
     message = "This code is not right, or it has been used already."
 
 
+class BadPasskey(Refused):
+    code = "auth.passkey"
+    message = "This passkey is not known here, or it was not used as it should be."
+
+
 class WeakPassword(Refused):
     code = "auth.password"
     message = "This password is too easy to guess, too short or too long."
@@ -76,6 +81,16 @@ class Conflict(Refused):
 class FactorOn(Conflict):
     code = "conflict.factor"
     message = "There is a second factor already. Remove it before you set up another."
+
+
+class PasskeyKnown(Conflict):
+    code = "conflict.passkey"
+    message = "This passkey is registered already."
+
+
+class TooManyPasskeys(Conflict):
+    code = "conflict.passkeys"
+    message = "There are very many passkeys already. Remove some that are no longer used first."
 
 
 class FactorOff(Conflict):

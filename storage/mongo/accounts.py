@@ -266,6 +266,7 @@ def _login(box: Box, session: LoginSession) -> Document:
         "created_at": session.created_at,
         "rotated_at": session.rotated_at,
         "factor_at": session.factor_at,
+        "passkey": session.passkey_id,
     }
 
 
@@ -284,6 +285,7 @@ def _login_session(box: Box, document: Mapping[str, Any]) -> LoginSession:
         fresh_for=document.get("fresh_for"),
         fresh_until=document.get("fresh_until"),
         factor_at=document.get("factor_at"),
+        passkey_id=document.get("passkey"),
     )
 
 

@@ -1,18 +1,15 @@
 """People's second factors in `factors`: who adds or removes one stands in `audit_log`, never the one without the other."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.write_concern import WriteConcern
 
 from actors.ports import Factor, RecoveryCode
-from actors.runtime.ids import uuid7
-from storage.mongo.accounts import CREDENTIALS, credential_of_user
-from storage.mongo.connect import KEPT, Database, Document, kept, reachable
-from storage.mongo.roles import AUDIT
+from storage.mongo.audit import Audit
+from storage.mongo.connect import Database, Document, kept, reachable
 from storage.sealing import Box, Sealing
 
 FACTORS: Final = "factors"
@@ -26,8 +23,7 @@ class MongoFactors:
 
     def __init__(self, database: Database, sealing: Sealing) -> None:
         self._factors = kept(database, FACTORS)
-        self._credentials = kept(database, CREDENTIALS)
-        self._audit = kept(database, AUDIT)
+        self._audit = Audit(database)
         self._sealing = sealing
 
     async def get(self, user_id: str) -> Factor | None:
@@ -57,7 +53,7 @@ class MongoFactors:
             result = await self._factors.update_one(match, {"$setOnInsert": document}, upsert=True, session=session)
             return result.upserted_id is not None
 
-        return await self._audited("factor.added", user_id, user_id, at, insert)
+        return await self._audit.change("factor.added", user_id, user_id, at, insert)
 
     async def advance(self, user_id: str, step: int) -> bool:
         match = {"_id": user_id, "last_step": {"$lt": step}}
@@ -79,26 +75,7 @@ class MongoFactors:
         async def delete(session: AsyncClientSession) -> bool:
             return (await self._factors.delete_one({"_id": user_id}, session=session)).deleted_count == 1
 
-        return await self._audited("factor.removed", user_id, by, at, delete)
-
-    async def _audited(
-        self, did: str, whom: str, by: str, at: datetime, change: Callable[[AsyncClientSession], Awaitable[bool]]
-    ) -> bool:
-        """The change and its line of the audit in one transaction."""
-
-        async def both(session: AsyncClientSession) -> bool:
-            changed = await change(session)
-            if changed:
-                match = credential_of_user(whom).filter
-                person: dict[str, Any] = await self._credentials.find_one(match, {"role": 1}, session=session) or {}
-                role = person.get("role", "user")
-                words = {"at": at, "by": by, "whom": whom, "role": role, "before": role}
-                await self._audit.insert_one({"_id": uuid7(at), "did": did, **words}, session=session)
-            return changed
-
-        with reachable():
-            async with self._factors.database.client.start_session() as session:
-                return await session.with_transaction(both, write_concern=WriteConcern(**KEPT))
+        return await self._audit.change("factor.removed", user_id, by, at, delete)
 
 
 def _sealed(box: Box, user_id: str, codes: Sequence[RecoveryCode]) -> list[Document]:

@@ -35,6 +35,7 @@ INDEXES: Final[Mapping[str, Mapping[str, Sequence[tuple[str, int]]]]] = {
     "keys": {},
     "credentials": {"user": [("user", ASCENDING)], "role": [("role", ASCENDING)]},
     "factors": {},
+    "passkeys": {"user": [("user", ASCENDING), ("created_at", ASCENDING)]},
     "audit_log": {},
     "login_sessions": {
         "user": [("user", ASCENDING), ("created_at", DESCENDING)],

@@ -79,6 +79,25 @@ def test_pages_that_links_lead_to_may_ask(monkeypatch: pytest.MonkeyPatch, app_u
 
 
 @pytest.mark.parametrize(
+    ("variables", "domain"),
+    [
+        ({}, "localhost"),
+        ({"LIFEBUDDY_HOST": "::1"}, "localhost"),
+        ({"LIFEBUDDY_ORIGINS": "https://app.a.example, https://b.example"}, "app.a.example"),
+        (
+            {"LIFEBUDDY_ORIGINS": "https://b.example", "LIFEBUDDY_APP_URL": "https://app.a.example:8443/x"},
+            "app.a.example",
+        ),
+        ({"LIFEBUDDY_APP_URL": "https://app.a.example", "LIFEBUDDY_PASSKEYS_FOR": "a.example"}, "a.example"),
+    ],
+)
+def test_passkeys_are_for_the_domain_of_the_app(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], domain: str
+) -> None:
+    assert given(monkeypatch, variables).passkey_domain == domain
+
+
+@pytest.mark.parametrize(
     ("variables", "why"),
     [
         ({"LIFEBUDDY_SMTP_URL": "mail.example:25"}, "LIFEBUDDY_SMTP_URL: is no URL"),

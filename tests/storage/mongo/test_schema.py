@@ -14,6 +14,7 @@ from storage.mongo.api_keys import ALL
 from storage.mongo.connect import Database, connected
 from storage.mongo.jobs import jobs_waiting
 from storage.mongo.mails import mails_due
+from storage.mongo.passkeys import passkeys_of
 from storage.mongo.positions import position
 from storage.mongo.proofs import proof_of
 from storage.mongo.queries import INDEXES, LATEST, Query
@@ -43,6 +44,7 @@ QUERIES = {
     "administrators": ADMINS,
     "who was given which role": granted_before(None),
     "who was given which role before": granted_before("audit-7"),
+    "passkeys of somebody": passkeys_of("ann"),
     "a proof": proof_of("digest-7", NOW),
     "letters that are due": mails_due(NOW),
     "jobs that wait": jobs_waiting(),
@@ -63,6 +65,7 @@ async def filled(db: Database) -> None:
         await db.api_keys.insert_one({"_id": f"key-{number}", "created_at": NOW})
         await db.audit_log.insert_one({"_id": f"audit-{number}"})
         await db.credentials.insert_one({"_id": f"mail-{number}", **({} if number % 40 else {"role": "admin"})})
+        await db.passkeys.insert_one({"_id": f"passkey-{number}", "user": f"{number % 7}", "created_at": NOW})
         await db.proofs.insert_one({"_id": f"proof-{number}", "digest": f"digest-{number}", "until": LATEST})
         await db.mails.insert_one(
             {"_id": f"mail-{number}", "state": "waiting" if number % 5 else "sent", "not_before": NOW}

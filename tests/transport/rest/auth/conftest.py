@@ -28,6 +28,7 @@ from storage.mongo.goals import MongoGoals
 from storage.mongo.keys import MongoKeys
 from storage.mongo.mails import MongoMails
 from storage.mongo.messages import MongoMessages
+from storage.mongo.passkeys import MongoPasskeys
 from storage.mongo.proofs import MongoProofs
 from storage.mongo.roles import MongoRoles
 from storage.redis.connect import connected as redis_connected
@@ -51,6 +52,7 @@ from transport.rest.doors import Doors
 from transport.rest.readiness import Readiness
 from transport.roles import Granting
 from transport.service_keys import ServiceKeys
+from transport.signed_in import Site
 from transport.signin import SignIn
 from transport.sockets.outbox import LocalOutbox
 from transport.tickets import Tickets
@@ -153,6 +155,8 @@ class House:
             bearers=bearers,
             roles=MongoRoles(self.store),
             factors=MongoFactors(self.store, sealing),
+            passkeys=MongoPasskeys(self.store, sealing),
+            site=Site("app.example", ("https://app.example", "https://buddy.app.example")),
             proving=self._proving(sealing, secrets),
             verification=self.verification,
             passwords=await self.stack.enter_async_context(Passwords(words=WORDS)),
