@@ -14,10 +14,12 @@ import socketio
 
 PASSWORD = "correct horse battery staple"
 ASK = 8.0
+ASK_AGAIN = frozenset({"overloaded", "unavailable", "timeout"})
+"""What a device may be refused with for a moment, and asks anew."""
 
 
 class Lost(Exception):
-    """The connection went, or nobody answered in time."""
+    """The connection went, or nobody answered in time; or why it was refused."""
 
 
 @dataclass
@@ -72,17 +74,32 @@ class App:
     # ── sockets ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def connect(self) -> None:
-        """Connect, and return when the session is ready. Raises Lost."""
+        """Connect, and return when the session is ready; as long as it is refused for a moment, anew. Raises Lost."""
+        until = asyncio.get_running_loop().time() + ASK
+        while (refusal := await self._connect()) is not None:
+            self.refused.append(refusal)
+            if refusal["code"] not in ASK_AGAIN or asyncio.get_running_loop().time() > until:
+                raise Lost(refusal)
+            await asyncio.sleep(refusal.get("retry_after_ms", 250) / 1000)
+
+    async def _connect(self) -> dict[str, Any] | None:
+        """What it is refused with; None when the session is ready. Raises Lost."""
         await self.disconnect()
         socket = self._socket = socketio.AsyncClient(reconnection=False, serializer=self.serializer)
         ready = asyncio.get_running_loop().create_future()
+        refusals: list[dict[str, Any]] = []
 
         async def on_ready(data: dict[str, Any]) -> None:
             self.ready = data
             if not ready.done():
                 ready.set_result(None)
 
+        async def on_refusal(data: object) -> None:
+            if isinstance(data, dict):
+                refusals.append(data["data"])
+
         gone = self._gone = asyncio.Event()
+        socket.on("connect_error", on_refusal)
         socket.on("disconnect", lambda *_: gone.set())
         socket.on("session.ready", on_ready)
         socket.on("event", self._on(self.events))
@@ -94,7 +111,10 @@ class App:
                 await socket.connect(self.url, auth=auth, socketio_path=self.path, transports=["websocket"])
                 await ready
         except (socketio.exceptions.ConnectionError, TimeoutError, aiohttp.ClientError, OSError) as error:
+            if refusals:
+                return refusals[0]
             raise Lost from error
+        return None
 
     async def disconnect(self) -> None:
         if self._socket is not None:

@@ -112,7 +112,7 @@ async def test_a_socket_is_opened_by_a_ticket_once_and_closed_with_its_sign_in(r
         assert kiosk.ready["user_id"] == app.tokens["user_id"]
         await app.surely("goal.create", {"title": "Run"})
         await kiosk.until(lambda event: event["type"] == "goal.created")
-        with pytest.raises(Lost):
+        with pytest.raises(Lost, match=r"auth\.token"):
             await App(app.url, device="kiosk", tokens=kiosk.tokens).connect()
         assert (await app.rest("POST", "/v1/auth/logout"))[0] == 204
         await kiosk.until_closing("auth.revoked")
