@@ -1,13 +1,15 @@
 """Log lines: structlog and the standard library's logging through one chain, masked, JSON or for people."""
 
 import logging
+import re
 import sys
 import threading
 import warnings
 from collections import Counter
 from collections.abc import MutableMapping
+from pathlib import PurePath
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
@@ -106,9 +108,22 @@ def _route_foreign(chain: list[Any], target: TextIO) -> None:
     warnings.simplefilter("default")
 
 
+_SITE: Final = re.compile(r'^  File "([^"\n]+)", line (\d+), in ', re.MULTILINE)
+_KIND: Final = re.compile(r"^([A-Za-z_][\w.]*)(?=:|$)", re.MULTILINE)
+
+
 def _first_line(_logger: Any, _method: str, entry: Entry) -> Entry:
-    """Later lines of a library's message are dumps of its objects, with what people wrote in them."""
-    entry["event"] = str(entry["event"]).partition("\n")[0]
+    """Later lines of a library's message are dumps of its objects, with what people wrote in them.
+
+    Of a traceback it is told what kind of error it was and where: its message may hold the same.
+    """
+    first, _, later = str(entry["event"]).partition("\n")
+    sites = list(_SITE.finditer(later)) if first.startswith("Traceback") else []
+    if sites:
+        kind = _KIND.search(later, sites[-1].end())
+        entry["error"] = kind[1] if kind else "unknown"
+        entry["where"] = " < ".join(f"{PurePath(one[1]).name}:{one[2]}" for one in reversed(sites[-4:]))
+    entry["event"] = first
     return entry
 
 

@@ -35,4 +35,4 @@ Identify = Callable[[str], Awaitable[Identity]]
 def crash_site(error: BaseException) -> dict[str, str]:
     """The type of an error and the innermost line it came from; its message may hold what a person wrote."""
     frames = [f"{PurePath(frame.f_code.co_filename).name}:{line}" for frame, line in walk_tb(error.__traceback__)]
-    return {"error": type(error).__name__, "at": " < ".join(reversed(frames[-4:]))}
+    return {"error": type(error).__name__, "where": " < ".join(reversed(frames[-4:]))}

@@ -84,7 +84,8 @@ class Devices:
     def superseded(self) -> Sequence[str]:
         """Those that are to go, and are attached no longer."""
         going, stay = list[str](), set[str]()
-        for connection, one in sorted(self._of.items(), key=lambda pair: pair[1].since, reverse=True):
+        newest_first = reversed(self._of.items())  # the loop's clock ticks in milliseconds
+        for connection, one in sorted(newest_first, key=lambda pair: pair[1].since, reverse=True):
             if one.device in stay or len(stay) == self._most:
                 going.append(connection)
             stay.add(one.device)

@@ -2,13 +2,13 @@
 
 import asyncio
 import itertools
-import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
 
+from actors.alarm import Alarm
 from actors.domain.refusals import CallNotFound
 from actors.runtime.actor import ChildEnded, Children
 from actors.runtime.envelope import Envelope, Overloaded, Refused
@@ -50,7 +50,7 @@ class Call:
         self._traced = Traced(call_id, around.begin_trace)
         self._owed: deque[moves.Say | moves.Finish] = deque()
         self._paying, self._payments = False, itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm()
         self._patience = 0.0
         self._reason: str | None = None
         self._full = False
@@ -124,7 +124,7 @@ class Call:
                 follows = self._do[type(action)](action)
                 if follows is not None:
                     events.append(follows)
-        self._arm(self._turns.due)
+        self._alarm.set(self._turns.due, self._ring)
 
     def _answered(self, answered: Answered) -> None:
         for event in self._line.answered(answered):
@@ -258,15 +258,7 @@ class Call:
     def _turn_id(self, turn: int) -> str:
         return derived(self.call_id, str(turn))
 
-    def _arm(self, due: float) -> None:
-        if self._timer is not None:
-            if self._timer.when() == due:
-                return
-            self._timer.cancel()
-        self._timer = None if due == math.inf else asyncio.get_running_loop().call_at(due, self._ring)
-
     def _ring(self) -> None:
-        self._timer = None
         self._post(moves.Due())
 
     # the end
@@ -276,8 +268,7 @@ class Call:
         if self._reason is None:
             self._reason = "failed"
             self._show(moves.Show("ended", self._reason))
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.clear()
         for envelope in self._mailbox.close(CallNotFound()):
             settle(getattr(envelope.message, "reply", None), CallNotFound())
         ending = self._around.timings.ending

@@ -1,6 +1,7 @@
 """Real MongoDB on loopback: a single-node replica set for one machine, and one of three for tests of elections."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -96,7 +97,7 @@ class ReplicaSet:
 async def mongod(directory: Path, *, port: int | None = None, throwaway: bool = False) -> AsyncIterator[ReplicaSet]:
     """A ready single-node replica set on that data directory, on the port it had there before if that is free.
 
-    With `throwaway` it takes test commands, and is killed at the end instead of stopped.
+    With `throwaway` it takes test commands, is killed at the end instead of stopped, and leaves its log alone.
     """
     async with AsyncExitStack() as stack:
         only = ReplicaSet([await _started(stack, directory, directory / "secrets", port=port, throwaway=throwaway)])
@@ -129,6 +130,7 @@ async def _started(
     chosen = stack.enter_context(kept_port(directory, port))
     member = Mongod(find_mongod(), directory, chosen, secrets, test_commands=throwaway)
     if throwaway:
+        stack.callback(shutil.rmtree, member.data, ignore_errors=True)
         stack.callback(member.kill)
     else:
         stack.push_async_callback(member.stop)

@@ -34,10 +34,11 @@ class Mongod(Child):
     ) -> None:
         self.program = program
         self.directory = directory
+        self.data = directory / "db"
         self.port = port
         self._secrets = secrets
         kept_secret(secrets / "key-file")
-        arguments = _arguments(directory, port, secrets / "key-file")
+        arguments = _arguments(self.data, port, secrets / "key-file")
         if test_commands:
             arguments += ["--setParameter", "enableTestCommands=1"]
         super().__init__("mongod", [str(program.path), *arguments], directory / "mongod.log")
@@ -90,8 +91,7 @@ class Mongod(Child):
                 return {}
 
 
-def _arguments(directory: Path, port: int, key_file: Path) -> list[str]:
-    data = directory / "db"
+def _arguments(data: Path, port: int, key_file: Path) -> list[str]:
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     parameters = {
         "shutdownTimeoutMillisForSignaledShutdown": 100,  # nobody else is there to take over

@@ -4,8 +4,10 @@ import asyncio
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ import structlog
 from config.logs import configure_logs
 from config.masking import masked_text, masked_value
 from config.settings import Settings
+from transport.asking import crash_site
 
 CANARY = "my canary sings at dawn"
 JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJlLWNhbmFyeQ"
@@ -131,6 +134,17 @@ def test_groups_of_exceptions_show_each(lines: io.StringIO) -> None:
     assert {"ValueError", "FileNotFoundError [2]", "ExceptionGroup"} <= set(read(lines)[0]["exception"])
 
 
+def test_where_something_crashed_stands_beside_when(lines: io.StringIO) -> None:
+    try:
+        int("what Ann wrote")
+    except ValueError as error:
+        structlog.get_logger().error("crashed", **crash_site(error))
+    (line,) = read(lines)
+    assert line["error"] == "ValueError"
+    assert line["where"].startswith("test_logs.py:")
+    assert line["at"].startswith("20")
+
+
 def test_a_library_s_lines_go_the_same_way(lines: io.StringIO) -> None:
     logger = logging.getLogger("some.library")
     logger.warning("peer %s said\n%s", "ann@example.org", CANARY)
@@ -143,6 +157,20 @@ def test_a_library_s_lines_go_the_same_way(lines: io.StringIO) -> None:
     assert first["library"] == "some.library"
     assert second["exception"][0] == "KeyError"
     assert "canary" not in lines.getvalue()
+
+
+def test_a_traceback_of_a_library_tells_what_failed_and_where_but_no_more(lines: io.StringIO) -> None:
+    def fail() -> None:
+        raise ValueError("what Ann wrote\nSecret: of hers")
+
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("some.library").warning(traceback.format_exc())
+    (line,) = read(lines)
+    assert (line["event"], line["error"]) == ("Traceback (most recent call last):", "ValueError")
+    assert re.fullmatch(r"test_logs\.py:\d+ < test_logs\.py:\d+", line["where"])
+    assert not re.search("wrote|Secret|hers", lines.getvalue())
 
 
 def test_libraries_cannot_be_talked_into_logging_what_people_wrote(lines: io.StringIO) -> None:

@@ -87,6 +87,7 @@ async def test_a_file_is_answered_over_a_bad_network_and_the_stages_add_up(calle
     assert (code, wrong) == (0, "")
     assert f"you > {MEANT}" in said
     assert f"coach > You said: {MEANT}" in said
+    assert "connected anew" not in said, "lost packets end no connection"
     told, measured = (int(found) for found in re.findall(r"(?:= |answered )(\d+) ms", said))
     assert 0 <= measured - told < 150, "beside the server's stages there is only the way there and back"
     assert int(re.findall(r"endpoint (\d+)", said)[0]) > 0

@@ -40,6 +40,18 @@ def test_beyond_the_bound_the_oldest_goes_wherever_it_is() -> None:
     virtually(story, most=2)
 
 
+def test_of_two_that_came_in_the_same_tick_of_the_clock_the_later_stays() -> None:
+    async def story(devices: Devices) -> None:
+        devices.attach("a.1", "phone")
+        devices.attach("b.1", "phone")
+        assert devices.superseded() == ["a.1"]
+        devices.attach("b.2", "laptop")
+        devices.attach("b.3", "tablet")
+        assert devices.superseded() == ["b.1"]
+
+    virtually(story, most=2)
+
+
 def test_a_session_that_has_moved_learns_from_renewals_which_connection_is_the_older() -> None:
     async def story(devices: Devices) -> None:
         devices.renew(Renew("b", ["b.new"], ["phone"], [2.0]))

@@ -6,13 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
+import structlog
 from aiortc import RTCRtpReceiver
 
+from actors.alarm import Alarm
 from actors.media import FRAME, HEARD_RATE, Heard
+from transport.asking import crash_site
 from transport.webrtc.jitter import JitterBuffer, Packet, Released
 from transport.webrtc.opus import SAMPLE, Decoder, OpusError, carries_previous, samples_in
 from transport.webrtc.seams import tap
 from transport.webrtc.stock import stock_frames
+
+log = structlog.get_logger(__name__)
 
 HELD: Final = HEARD_RATE
 """Samples that wait to be heard at most: 1 s. The oldest are dropped and counted."""
@@ -28,7 +33,7 @@ TOLD: Final = 500
 
 class Counts(msgspec.Struct):
     """Frames: lost ones `recovered` from the packet after them or `concealed`, `garbage` that no decoder takes, `flooded`
-    packets beyond the pace, and those `dropped` as nobody heard them.
+    packets beyond the pace, those `dropped` as nobody heard them, and packets that `failed` by a bug of ours.
     """
 
     received: int = 0
@@ -37,6 +42,7 @@ class Counts(msgspec.Struct):
     garbage: int = 0
     flooded: int = 0
     dropped: int = 0
+    failed: int = 0
 
 
 class InboundAudio:
@@ -59,7 +65,7 @@ class InboundAudio:
         self._heard: deque[Heard] = deque()
         self._more = asyncio.Event()
         self._closed = self._listening = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._overdue = Alarm()
         self._stock: asyncio.Task[None] | None = None
 
     def listen(self, receiver: RTCRtpReceiver) -> None:
@@ -92,15 +98,25 @@ class InboundAudio:
         self._closed = True
         self._tell()
         self._more.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._overdue.clear()
         if self._stock is not None:
             self._stock.cancel()
 
     def receive(self, packet: Packet) -> None:
-        """Take a packet that came right now."""
+        """Take a packet that came right now; it never raises, since aiortc would end the connection."""
         if self._closed:
             return
+        try:
+            self._take(packet)
+        except Exception as error:  # noqa: BLE001 - a packet is lost by a bug, not the call
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self.counts.failed += 1
+        if self.counts.failed == 1:
+            log.error("webrtc.packet_failed", **crash_site(error))
+
+    def _take(self, packet: Packet) -> None:
         now = self.alive_at = self._loop.time()
         self.counts.received += 1
         if self.counts.received % TOLD == 0:
@@ -123,21 +139,9 @@ class InboundAudio:
         for one in released:
             for pcm, concealed in self._sound(one):
                 self._hold(Heard(pcm, now, concealed))
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        """For when no packet comes any more: silence is not sent by everybody."""
-        deadline = self.jitter.next_deadline
-        if self._timer is not None:
-            if self._timer.when() == deadline:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._waited)
+        self._overdue.set(self.jitter.next_deadline, self._waited)  # silence is not sent by everybody
 
     def _waited(self) -> None:
-        self._timer = None
         now = self._loop.time()
         self._play(self.jitter.release(now), now)
 

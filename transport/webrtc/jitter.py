@@ -3,6 +3,7 @@
 Pure: the time comes with each call. The words are those of RFC 3550 and of `RTCInboundRtpStreamStats`.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -73,9 +74,9 @@ class JitterBuffer:
         self._strange: tuple[Packet, float] | None = None
 
     @property
-    def next_deadline(self) -> float | None:
-        """When `release` has something to do though no packet comes; None: not before one does."""
-        return next(iter(self._held.values()))[1] + PATIENCE if self._held else None
+    def next_deadline(self) -> float:
+        """When `release` has something to do though no packet comes; infinite: not before one does."""
+        return next(iter(self._held.values()))[1] + PATIENCE if self._held else math.inf
 
     def add(self, packet: Packet, now: float) -> list[Released]:
         """Take a packet; answers those whose turn it is now."""
@@ -104,7 +105,7 @@ class JitterBuffer:
             yield self._pop(now)
 
     def _given_up(self, now: float) -> bool:
-        if self.next_deadline is not None and now >= self.next_deadline:
+        if now >= self.next_deadline:
             return True
         if len(self._held) > HELD:
             self.counts.overflow += 1

@@ -5,8 +5,10 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from unittest.mock import Mock
 
 import pytest
+from structlog.testing import capture_logs
 
 from actors.media import FRAME, HEARD_RATE, SPOKEN_RATE, Heard
 from tests.transport.webrtc.streams import payloads, spoken, stream
@@ -239,3 +241,33 @@ def test_the_node_s_tally_gets_what_became_of_the_sound() -> None:
         assert tally["sound_delay_ms"] == 80
 
     run_virtually(main())
+
+
+async def test_in_the_loop_of_the_server_a_gap_that_is_overdue_is_heard_over() -> None:
+    """Its timers are other ones than those of virtual time, at first for what is due at once."""
+    inbound = InboundAudio(Counter())
+    packets = stream(spoken(1))
+    for packet in [*packets[:5], *packets[6:8]]:
+        inbound.receive(packet)
+    await asyncio.sleep(PATIENCE - 0.0005)
+    inbound.receive(packets[8])
+    await asyncio.sleep(2 * FRAME)
+    inbound.receive(packets[9])
+    assert len(await inbound.hear()) == 10
+    assert inbound.counts.failed == 0
+    inbound.close()
+
+
+def test_a_packet_that_fails_by_a_bug_is_lost_and_the_next_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run(inbound: InboundAudio) -> None:
+        packets = stream(spoken(1))
+        monkeypatch.setattr(inbound, "jitter", Mock(**{"add.side_effect": ZeroDivisionError}))
+        with capture_logs() as logged:
+            inbound.receive(packets[0])
+            inbound.receive(packets[1])
+        monkeypatch.undo()
+        assert len(await send(inbound, packets[2:5])) == 3
+        assert inbound.counts.failed == 2
+        assert [(line["event"], line["error"]) for line in logged] == [("webrtc.packet_failed", "ZeroDivisionError")]
+
+    listening(run)

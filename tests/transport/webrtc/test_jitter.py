@@ -1,5 +1,6 @@
 """The jitter buffer under whatever a network does: order, none twice, nothing lost that came in time, bounded memory."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,11 +29,11 @@ def run(arrivals: Sequence[Arrival], start: int = 0) -> tuple[JitterBuffer, list
     buffer = JitterBuffer()
     released: list[tuple[float, Released]] = []
     for at, number in arrivals:
-        while (deadline := buffer.next_deadline) is not None and deadline < at:
+        while (deadline := buffer.next_deadline) < at:
             released += [(deadline, one) for one in buffer.release(deadline)]
         released += [(at, one) for one in buffer.add(packet(number, start=start), at)]
         assert len(buffer._held) <= HELD
-    while (deadline := buffer.next_deadline) is not None:
+    while (deadline := buffer.next_deadline) < math.inf:
         released += [(deadline, one) for one in buffer.release(deadline)]
     return buffer, released
 
@@ -62,7 +63,7 @@ def test_a_lost_packet_is_waited_for_40_ms_and_told_of_with_the_next() -> None:
     buffer, released = run([Arrival(0.0, 0), Arrival(0.04, 2)])
     assert [(at, one.lost) for at, one in released] == [(0.0, 0), (0.04 + PATIENCE, 1)]
     assert buffer.counts.lost == 1
-    assert buffer.next_deadline is None
+    assert buffer.next_deadline == math.inf
 
 
 @pytest.mark.parametrize("start", [0, 4_473_921])

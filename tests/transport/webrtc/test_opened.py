@@ -51,6 +51,9 @@ async def test_a_node_behind_an_address_of_its_own_names_that() -> None:
     await client.pc.close()
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # uvloop leaves sockets that can't be bound
 @pytest.mark.parametrize(("address", "asked"), [("10.0.0.5", 1), ("8.8.4.4", 0)])
 async def test_only_a_node_that_is_not_reached_directly_asks_who_it_is(
     address: str, asked: int, monkeypatch: pytest.MonkeyPatch
