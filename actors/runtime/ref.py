@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from actors.runtime.deadlines import waited
 from actors.runtime.envelope import Envelope, Reply
 from actors.runtime.tracing import Trace, trace_id
 
@@ -29,11 +30,12 @@ class Ref:
         loop = asyncio.get_running_loop()
         reply = loop.create_future()
         envelope = self.request(message, reply, timeout=timeout, trace=trace)
-        timer = loop.call_at(envelope.until, envelope.expire)
+        deadlines = waited(loop, timeout)
+        deadlines.add(reply, envelope)
         try:
             return await reply
         finally:
-            timer.cancel()
+            deadlines.remove(reply)
             del envelope, reply  # a refusal's traceback holds this frame: without them there is no cycle
 
     def request(self, message: Any, reply: Reply, *, timeout: float, trace: Trace | None = None) -> Envelope:
