@@ -37,6 +37,12 @@ class _Order(msgspec.Struct, array_like=True):
     head: int | None
 
 
+class _Told(_Order):
+    """An order with its command as it is: packed in one pass, the bytes are the same."""
+
+    command: Any
+
+
 class _Events(msgspec.Struct, array_like=True):
     places: list[tuple[int, str, datetime]]
     events: bytes
@@ -57,8 +63,7 @@ def pack(message: Any) -> tuple[str, msgspec.Raw]:
     name = type(message).__name__
     if type(message) is Order:
         command = commands.NAMES[type(message.command)]
-        raw = msgspec.Raw(_encode(message.command))
-        body = _encode(_Order(message.by, message.cid, command, raw, message.occurred_at, message.head))
+        body = _encode(_Told(message.by, message.cid, command, message.command, message.occurred_at, message.head))
     elif type(message) is questions.Events:
         places = [(one.seq, one.id, one.at) for one in message.events]
         packed = _codec.pack([one.data for one in message.events], None)

@@ -143,8 +143,8 @@ class RedisMesh:
         waiting = self._waiting.get(node)
         if waiting is None:
             waiting = self._waiting[node] = deque()
+            self._called.set()
         waiting.append(part)
-        self._called.set()
 
     async def flush_for_ever(self) -> None:
         """Each shard has a round trip of its own: one that hangs holds back no channel at the others."""
@@ -159,7 +159,10 @@ class RedisMesh:
                         flushing.create_task(self._drain(shard), name="mesh.flush.shard")
 
     async def beat(self) -> None:
-        """What keeps the listener sure that it is heard; and who no longer waits for an answer is forgotten."""
+        """What keeps the listener sure that it is heard; who no longer waits for an answer is forgotten.
+
+        It also calls the shard to which a channel has moved whose parts waited for another.
+        """
         while True:
             self._waiting.setdefault(self.node, deque())
             self._called.set()
@@ -177,9 +180,10 @@ class RedisMesh:
         queues: list[Callable[[Pipeline], Any]] = []
         for node in nodes:
             waiting = self._waiting[node]
-            parts = [waiting.popleft() for _ in range(min(TOGETHER, len(waiting)))]
-            if not waiting:
-                del self._waiting[node]
+            if len(waiting) <= TOGETHER:
+                parts = list(self._waiting.pop(node))
+            else:
+                parts = [waiting.popleft() for _ in range(TOGETHER)]
             together.append(parts)
             queues.append(
                 partial(Pipeline.spublish, shard_channel=channel(node), message=self._frames.pack(node, parts))
@@ -190,14 +194,13 @@ class RedisMesh:
 
     def _published(self, parts: list[Part], outcome: object) -> None:
         """`outcome`: how many listen there, or why that is not known."""
-        asked = [part.id for part in parts if isinstance(part, Ask)]
         self._reached(outcome if isinstance(outcome, Exception) else None)
         if isinstance(outcome, Exception):
-            self._fail(asked)
+            self._fail(_asks(parts))
         elif outcome:
             self.sent += len(parts)
         else:
-            for number in asked:
+            for number in _asks(parts):
                 self._turned_away(number, NotHere())
 
     def _fail(self, numbers: Sequence[int]) -> None:
@@ -221,7 +224,7 @@ class RedisMesh:
         while True:
             problem, shard = "silence", self._shards.at(channel(self.node))
             try:
-                async with shard.pubsub() as pubsub:
+                async with shard.pubsub(push_handler_func=_as_it_is) as pubsub:
                     await self._hear(pubsub)
             except UNREACHABLE as error:
                 problem = type(error).__name__
@@ -310,6 +313,15 @@ class RedisMesh:
             self.arrived(part.address, envelope)
         except Refused as why:
             envelope.refuse(why)
+
+
+def _asks(parts: list[Part]) -> Sequence[int]:
+    return [part.id for part in parts if isinstance(part, Ask)]
+
+
+async def _as_it_is(pushed: object) -> object:
+    """Instead of redis-py's own, which writes each frame out as text for its log, whoever reads that."""
+    return pushed
 
 
 def _nobody(_: str, __: Envelope) -> None:
