@@ -107,7 +107,7 @@ def works_of(storage: Storage) -> dict[JobKind, Work]:
         storage.secrets.digest,
         report,
     )
-    exporter = Exporter(outside, storage.logins, storage.exports)
+    exporter = Exporter(outside, storage.logins, storage.presence, storage.exports)
     return {"export": exporter.make, "export.remove": exporter.remove}
 
 

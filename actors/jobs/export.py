@@ -17,7 +17,7 @@ from actors.domain.jobs import ExportMade, ExportRemoved
 from actors.events import MessageAdded, Recorded, recorded
 from actors.jobs.worker import Progress
 from actors.journal.journal import Journal, Outside
-from actors.ports import Claimed, ExportFiles, LoginSessions
+from actors.ports import Claimed, ExportFiles, LoginSessions, PresenceRows
 from actors.session.state import State, apply, shown
 from actors.session.views import message
 
@@ -50,7 +50,8 @@ README: Final = """<!doctype html>
 <li><b>actions.jsonl</b>: what the coach did or proposed lately
 <li><b>coach_notes.json</b>: the coach's own notes on older parts of the conversation
 <li><b>signed_in_devices.jsonl</b>: where you are signed in
-<li><b>events.jsonl</b>: all that ever happened, in order; the rest is made from it
+<li><b>presence.json</b>: when a device of yours was last connected
+<li><b>events.jsonl</b>: all that ever happened, in order; most of the rest is made from it
 </ul>
 <p>JSON Lines files have one JSON object on each line. Tables open in any spreadsheet.</p></html>
 """
@@ -82,6 +83,7 @@ class Exporter:
 
     outside: Outside
     logins: LoginSessions
+    presences: PresenceRows
     files: ExportFiles
 
     async def make(self, claimed: Claimed, progress: Progress) -> ExportMade:
@@ -152,9 +154,12 @@ class _Making:
         await self._add("goals.csv", _table(GOAL_COLUMNS, map(_goal, state.goals.values())))
         await self._add("actions.jsonl", _many(state.actions.values()))
         await self._add("coach_notes.json", _one(_json.encode(state.summary)))
-        signed_in = await self.by.logins.list(self.claimed.job.owner)
+        owner = self.claimed.job.owner
+        signed_in = await self.by.logins.list(owner)
         devices = [_Device(one.id, one.device, one.created_at, one.rotated_at) for one in signed_in]
         await self._add("signed_in_devices.jsonl", _many(devices))
+        known = (await self.by.presences.get([owner])).get(owner)
+        await self._add("presence.json", _one(_json.encode({"last_seen_at": known and known.seen_at})))
 
     async def _add(self, name: str, chunks: AsyncIterator[tuple[int, bytes]]) -> None:
         """A file of the ZIP; each chunk comes with how many things are in it."""

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,14 @@ from scripts.embedded.child import Child
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.seaweed import SeaweedFS, seaweed_server
 from scripts.embedded.valkey import Valkey
+from storage.mongo.presence import MongoPresence
 from tests.flows.app import PASSWORD, App, signed_up
 from tests.flows.node import Node, node
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="module")]  # processes start
 ROOT = Path(__file__).parents[2]
+SEEN = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+"""Later than any device is seen while this runs: what is kept never goes back."""
 
 
 class Stage:
@@ -117,6 +121,12 @@ def kinds(log: list[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in log if event["type"].startswith(("export.", "job."))]
 
 
+async def _seen(stage: Stage, user_id: str, at: datetime) -> None:
+    """As if a device of theirs had been there until then."""
+    async with AsyncMongoClient[dict[str, Any]](stage.mongo.url) as client:
+        await MongoPresence(client[stage.variables["LIFEBUDDY_MONGO_DATABASE"]]).keep({user_id: at})
+
+
 def ready(event: dict[str, Any]) -> bool:
     return bool(event["type"] == "export.ready")
 
@@ -127,6 +137,7 @@ async def test_all_that_is_known_of_a_person_comes_in_one_file(stage: Stage) -> 
         sent = await app.surely("chat.send", {"text": "Hello coach, I sleep badly"})
         await app.replied(sent["reply_id"])
         assert (await app.rest("POST", "/v1/me/export"))[1]["code"] == "auth.fresh"
+        await _seen(stage, app.tokens["user_id"], SEEN)
         export_id = await begin(app)
         await app.until(ready)
         archive = await fetched(app, export_id)
@@ -146,6 +157,7 @@ async def test_all_that_is_known_of_a_person_comes_in_one_file(stage: Stage) -> 
         assert table[0]["title"] == "'=Run 10 km", "no spreadsheet takes it for a formula"
         assert json.loads(archive.read("profile.json"))["email"] == app.email
         assert len(archive.read("signed_in_devices.jsonl").splitlines()) == 1
+        assert datetime.fromisoformat(json.loads(archive.read("presence.json"))["last_seen_at"]) == SEEN
         assert kinds(log) == ["export.requested", "export.ready"]
         assert any(signal["type"] == "progress" and signal["data"]["subject"] == export_id for signal in app.signals)
         status, answer = await eve.rest("GET", f"/v1/me/export/{export_id}")
