@@ -139,6 +139,15 @@ class Gate:
             log.warning("limits.counted_here" if away else "limits.counted_together")
 
 
+def let_through(standings: Sequence[Standing]) -> None:
+    """Raises RateLimited, with the longest wait of those that had none left."""
+    met = [standing for standing in standings if standing.wait]
+    if met:
+        longest = max(standing.wait for standing in met)
+        policies = tuple(standing.limit.policy for standing in met)
+        raise RateLimited(retry_after_ms=math.ceil(longest * 1000), policies=policies)
+
+
 @dataclasses.dataclass(slots=True)
 class Meter:
     """One request's way past the gate: by its address, and what it has been told of limits so far."""
@@ -159,11 +168,7 @@ class Meter:
         """Take from all of them, or from none. Raises RateLimited, with the longest wait of those that had none left."""
         standings = await self.gate.take_all(takes)
         self.standings += standings
-        met = [standing for standing in standings if standing.wait]
-        if met:
-            longest = max(standing.wait for standing in met)
-            policies = tuple(standing.limit.policy for standing in met)
-            raise RateLimited(retry_after_ms=math.ceil(longest * 1000), policies=policies)
+        let_through(standings)
         return standings
 
     async def may(self, *takes: Take) -> bool:

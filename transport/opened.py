@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from actors.directory import Directory
+from actors.domain.rate_limit import PRESENCES
 from actors.journal.outside import Timers
 from actors.ports import (
     Accounts,
@@ -38,7 +39,7 @@ from transport.limits import Gate, Limits, read_limit
 from transport.load import Load
 from transport.mailing import Mailing
 from transport.passwords import Passwords
-from transport.presence import Presences
+from transport.presence import Presences, Rationed, WhoIsThere
 from transport.providers.mail import Smtp, Templates
 from transport.providers.sender import Sender
 from transport.proving import Proving
@@ -173,20 +174,23 @@ class Open:
 async def opened(wanted: Wanted, behind: Behind) -> AsyncIterator[Open]:
     """What is entered last is closed first."""
     load = Load(behind.waiting, most_lag=wanted.shed_lag_seconds, most_waiting=wanted.shed_waiting)
-    registry = _registry(behind, load)
+    registry, gate = _registry(behind, load), _gate(wanted, behind)
+    who = Rationed(behind.presences, gate, PRESENCES.scaled(wanted.limits_scale))
     async with (
         owned(load.watch(), "load.watch", behind.report),
         _mail(wanted, behind) as (mailing, mail_checks),
         _signin(wanted, behind, mailing) as signin,
         _neighbours(behind) as neighbours,
-        Gateway(replace(_socket_doors(wanted, behind, signin, registry), neighbours=neighbours, load=load)) as gateway,
+        Gateway(
+            replace(_socket_doors(wanted, behind, signin, registry, who), neighbours=neighbours, load=load)
+        ) as gateway,
     ):
         readiness = Readiness({**behind.checks, **mail_checks}, details=behind.details)
         down = "1: it did not answer when it was last asked"
         show(registry, [Reading("part_down", down, partial(readiness.is_down, part), part) for part in readiness.parts])
         await _welcome(signin, behind.say)
         rest = _rest_doors(wanted, behind, signin, readiness, registry)
-        application = app(replace(rest, load=load, processes=neighbours))
+        application = app(replace(rest, gate=gate, presences=who, load=load, processes=neighbours))
         gateway.mount(application)
         async with (
             _tls(wanted, behind.report) as tls,
@@ -305,13 +309,15 @@ def _gate(wanted: Wanted, behind: Behind) -> Gate:
     return Gate(behind.counters, limits.scaled(wanted.limits_scale), exempt_loopback=wanted.exempts_loopback)
 
 
-def _socket_doors(wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry) -> SocketDoors:
+def _socket_doors(
+    wanted: Wanted, behind: Behind, signin: SignIn, registry: CollectorRegistry, who: WhoIsThere
+) -> SocketDoors:
     return SocketDoors(
         sessions=behind.sessions,
         identify=Tickets(signin.proving, signin.bearers).identify,
         watch=signin.bearers.watch,
         messages=behind.messages,
-        presences=behind.presences,
+        presences=who,
         outbox=behind.outbox,
         registry=registry,
         node=behind.node,

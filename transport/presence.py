@@ -11,12 +11,14 @@ from msgspec import Meta
 from actors.commands import Id
 from actors.domain.addresses import session_address
 from actors.domain.presence import MOST, Presence, asleep, may_see, presence
+from actors.domain.rate_limit import Limit
 from actors.journal.outside import Timers
-from actors.ports import PresenceRows
+from actors.ports import PresenceRows, Take
 from actors.questions import PresencesShown, ShowPresences
 from actors.runtime.envelope import Refused, Unavailable
 from actors.runtime.tracing import Trace
 from transport.asking import Session
+from transport.limits import Gate, let_through
 
 PATIENCE: Final = 2.0
 """Seconds a node has to answer: what it knows is no longer true much later."""
@@ -51,6 +53,11 @@ class Places(Protocol):
 
     async def holders(self, addresses: Sequence[str]) -> Sequence[str | None]:
         """Raises Unavailable."""
+
+
+class WhoIsThere(Protocol):
+    async def of(self, asker: str, user_ids: Sequence[str], trace: Trace | None = None) -> People:
+        """Raises Unavailable when what is not in memory can't be read, and RateLimited."""
 
 
 class Presences:
@@ -103,3 +110,15 @@ class Presences:
             for user_id, one in seen.items()
             if may_see(asker, user_id, one.audience)
         }
+
+
+class Rationed:
+    """So many questions of each person, by whichever door and node."""
+
+    def __init__(self, presences: Presences, gate: Gate, limit: Limit) -> None:
+        self._presences, self._gate, self._limit = presences, gate, limit
+
+    async def of(self, asker: str, user_ids: Sequence[str], trace: Trace | None = None) -> People:
+        """Raises RateLimited; and Unavailable, as `Presences` does."""
+        let_through(await self._gate.take_all([Take(self._limit, asker)]))
+        return await self._presences.of(asker, user_ids, trace)

@@ -35,6 +35,8 @@ CHAT_SEND = Limit(0.5, 20, "chat.send")
 REPLIES = Limit(20 / 60, 20, "replies")
 """Of the coach; what is too early is made later."""
 OFFERS = Limit(6 / 60, 6, "call.offer")
+PRESENCES = Limit(1.0, 60, "presence.show")
+"""Questions who is there, by either door; each may be for a thousand people."""
 FULL = -math.inf
 """The state of a limit nothing has been taken from yet."""
 

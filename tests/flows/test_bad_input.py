@@ -12,6 +12,7 @@ import aiohttp
 import msgpack
 import pytest
 
+from actors.domain.rate_limit import PRESENCES
 from tests.flows.app import App, signed_up
 from tests.flows.conftest import Running
 from tests.transport.sockets.devices import send_head
@@ -196,3 +197,21 @@ async def test_a_since_from_the_future_is_told_to_resync(running: Running) -> No
                     seen += (await socket.receive()).data
             assert '"ahead"' in seen
             assert '"resumed":false' in seen.replace(" ", "")
+
+
+async def test_who_asks_without_end_who_is_there_is_slowed_at_both_doors_together(running_limited: Running) -> None:
+    async with signed_up(running_limited.node.url) as app:
+        asked = {"user_ids": [app.tokens["user_id"]]}
+        for _ in range(PRESENCES.burst):
+            assert (await app.command("presence.show", asked))["ok"]
+        while (told := await app.rest("POST", "/v1/presence/query", asked))[0] == 200:
+            pass  # what has come back meanwhile
+        assert (told[0], told[1]["code"]) == (429, "rate_limited")
+        assert 0 < told[1]["retry_after_ms"] <= 1000
+        while (told := await app.rest("GET", f"/v1/people/{app.tokens['user_id']}/presence"))[0] == 200:
+            pass
+        assert (told[0], told[1]["code"]) == (429, "rate_limited")
+        while (ack := await app.command("presence.show", asked))["ok"]:
+            pass
+        assert (ack["error"]["code"], ack["error"]["effect"]) == ("rate_limited", "none")
+        assert (await app.command("goal.create", {"cid": str(uuid.uuid4()), "title": "Run"}))["ok"]

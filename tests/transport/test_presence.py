@@ -11,13 +11,16 @@ import pytest
 from actors.attendance import Attendance
 from actors.domain.addresses import session_address
 from actors.domain.presence import Audience, Presence, Standing
+from actors.domain.rate_limit import Limit
+from actors.domain.refusals import RateLimited
 from actors.ports import Seen
 from actors.questions import ShowPresences
 from actors.runtime.envelope import Envelope, Unavailable
 from actors.session.standings import Standings
 from tests.test_directory import Places, Station
 from tests.virtual import run_virtually
-from transport.presence import Presences
+from transport.limits import Gate, HereCounters, Limits
+from transport.presence import Presences, Rationed
 
 NOW = datetime(2026, 3, 1, 12, 34, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=3)
@@ -119,5 +122,23 @@ def test_a_node_that_hangs_or_is_gone_holds_up_nobody_for_long() -> None:
         assert (await presences.of("eve", ["bo"])).items == [Presence("bo", "online")]
         with pytest.raises(Unavailable):
             await presences.of("eve", ["ann"])
+
+    run_virtually(main())
+
+
+def test_whoever_asks_too_often_is_told_when_to_come_again_and_nobody_else_is() -> None:
+    async def main() -> None:
+        rows = Rows({"ann": Seen("everybody", EARLIER)})
+        *_, presences = fleet(rows)
+        rationed = Rationed(presences, Gate(HereCounters(), Limits()), Limit(0.5, 3, "presence.show"))
+        for _ in range(3):
+            assert (await rationed.of("eve", ["ann"])).items
+        with pytest.raises(RateLimited) as refused:
+            await rationed.of("eve", ["ann"])
+        assert refused.value.retry_after_ms == 2000
+        assert len(rows.asked) == 3, "it cost nobody anything"
+        assert (await rationed.of("bo", ["ann"])).items
+        await asyncio.sleep(2)
+        assert (await rationed.of("eve", ["ann"])).items
 
     run_virtually(main())

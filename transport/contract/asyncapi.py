@@ -80,6 +80,7 @@ QUESTIONS: Final = {
         "Who of these people is online, away, or was last seen when; those who hide it are left out",
         PeopleAsked,
         People,
+        (why.RateLimited,),
     ),
     "call.offer": Question(
         "Begin a call, or connect anew to the one there is",

@@ -16,7 +16,7 @@ from transport.addresses import Network
 from transport.asking import Identify, Sessions
 from transport.limits import Gate, Meter
 from transport.load import Load
-from transport.presence import Presences
+from transport.presence import WhoIsThere
 from transport.rest.readiness import Readiness
 from transport.service_keys import ServiceKeys
 from transport.signin import SignIn
@@ -65,7 +65,7 @@ class Doors:
     identify: Identify
     goals: GoalRows
     messages: MessageRows
-    presences: Presences
+    presences: WhoIsThere
     exports: ExportFiles | None = None
     signin: SignIn
     gate: Gate

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from actors.domain.presence import Presence
-from actors.domain.refusals import NotFound
+from actors.domain.refusals import NotFound, RateLimited
 from transport.presence import People, PeopleAsked
 from transport.rest.asking import id_in_path
 from transport.rest.doors import DOORS, IDENTITY, TRACE
@@ -33,6 +33,7 @@ ROUTES: Final = (
         "Who of these people is online, away, or was last seen when; those who hide it are left out",
         body=PeopleAsked,
         answer=People,
+        refuses=(RateLimited,),
     ),
     Route(
         "GET",
@@ -41,6 +42,6 @@ ROUTES: Final = (
         show,
         "Whether somebody is online, away, or was last seen when",
         answer=Presence,
-        refuses=(NotFound,),
+        refuses=(NotFound, RateLimited),
     ),
 )

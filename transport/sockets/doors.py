@@ -13,7 +13,7 @@ from actors.runtime.tracing import Trace
 from transport import asking
 from transport.limits import read_limit
 from transport.load import Load
-from transport.presence import Presences
+from transport.presence import WhoIsThere
 from transport.sockets.limits import Limits
 from transport.sockets.neighbours import Neighbours
 from transport.sockets.outbox import LocalOutbox
@@ -60,7 +60,7 @@ class SocketDoors:
     identify: Identify
     watch: Watch
     messages: MessageRows
-    presences: Presences
+    presences: WhoIsThere
     outbox: LocalOutbox
     registry: CollectorRegistry
     node: str
