@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,15 @@ import pytest
 from scripts.embedded.mongo import ReplicaSet
 from scripts.embedded.valkey import Valkey
 from tests.flows.fleet import fleet
-from tests.flows.node import Node
+from tests.flows.node import Node, node
 from tests.flows.test_call_clients import Caller
 from tests.flows.test_calls import providers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 THEN = "good to hear you again"
+COMES_BACK = 20.0
+"""Seconds in which a socket that waits longer each time is back, the answer is written, and the next file is spoken."""
 
 
 class Balancer:
@@ -59,6 +62,24 @@ async def balanced(nodes: Sequence[Node]) -> AsyncIterator[Balancer]:
     async with await asyncio.start_server(balancer.let_through, "127.0.0.1") as server:
         balancer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield balancer
+
+
+async def test_the_call_goes_on_at_a_node_that_was_killed_and_started_again(
+    mongo: ReplicaSet, valkey: Valkey, tmp_path: Path
+) -> None:
+    async with providers() as (speech, settings), node(tmp_path, mongo.url, valkey.url, **settings) as server:
+        caller = Caller(server.url, speech, tmp_path)
+        talks = asyncio.create_task(caller.say(caller.wav("slow: are you there"), caller.wav(THEN)), name="say")
+        await speech.until(lambda heard: bool(heard.spoken))
+        await asyncio.sleep(1.0)
+        server.kill()
+        await server.start_ready()
+        ready = time.monotonic()
+        await speech.until(lambda heard: f"You said: {THEN}" in heard.spoken)
+        assert time.monotonic() - ready < COMES_BACK
+        code, said, wrong = await talks
+    assert (code, wrong) == (0, ""), said
+    assert f"coach > You said: {THEN}" in said
 
 
 @pytest.mark.parametrize(
