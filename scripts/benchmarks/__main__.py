@@ -25,6 +25,7 @@ from scripts.benchmarks.rest import rest
 from scripts.benchmarks.rows import Row, show
 from scripts.benchmarks.setting import Setting
 from scripts.benchmarks.sockets import crowd, fan_out, idle, socket
+from scripts.benchmarks.speech import speech
 from scripts.benchmarks.starts import ready, wake
 from scripts.benchmarks.venv import ProgramFailedError
 from scripts.benchmarks.voice import voice
@@ -48,9 +49,10 @@ BENCHES: dict[str, Bench] = {
     "takeover": takeover,
     "local": local,
     "voice": voice,
+    "speech": speech,
     "loss": loss,
 }
-LONG = frozenset({"crowd", "local", "loss", "takeover", "voice"})
+LONG = frozenset({"crowd", "local", "loss", "speech", "takeover", "voice"})
 """Not among those of `--quick`."""
 KEPT_RUNS = 200
 

@@ -75,14 +75,20 @@ async def alone(directory: Path, contender: str) -> AsyncIterator[str]:
 async def _ours(setting: Setting) -> AsyncIterator[tuple[str, list[str]]]:
     """Our node with scripted models behind it: its address, and the tokens of its callers."""
     async with AsyncExitStack() as opened:
-        argv = (sys.executable, "-m", "scripts.benchmarks.contenders.providers")
-        _, models = await opened.enter_async_context(echo(setting.directory / "providers.log", *argv))
-        variables = {**await setting.node_variables("voice"), **_asked_at(f"{models}/v1")}
+        models = await opened.enter_async_context(providers(setting.directory / "providers.log"))
+        variables = {**await setting.node_variables("voice"), **asked_at(models)}
         _, url = await opened.enter_async_context(node(setting.directory / "voice.log", variables))
         yield url, await register(url, CALLERS)
 
 
-def _asked_at(url: str) -> Mapping[str, str]:
+@asynccontextmanager
+async def providers(log: Path) -> AsyncIterator[str]:
+    """Scripted models of fixed times: where they are asked."""
+    async with echo(log, sys.executable, "-m", "scripts.benchmarks.contenders.providers") as (_, url):
+        yield f"{url}/v1"
+
+
+def asked_at(url: str) -> Mapping[str, str]:
     speech = {f"LIFEBUDDY_{who}_{what}": value for who in ("TRANSCRIBER", "SPEAKER")
               for what, value in (("BASE_URL", url), ("API_KEY", "bench"))}  # fmt: skip
     return {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "bench", "LIFEBUDDY_LIMITS_SCALE": "1000000", **speech}
