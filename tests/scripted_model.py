@@ -331,7 +331,9 @@ class ScriptedModel:
         exchange = Exchange(request, body)
         try:
             await behave(exchange)
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:  # who asked has gone: aiohttp would log it where it comes to nobody
+            await self._count(left=1)
+        except asyncio.CancelledError:
             await self._count(left=1)
             raise
         finally:

@@ -19,6 +19,8 @@ from tests.flows.test_calls import providers
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
 
 THEN = "good to hear you again"
+MOVED = 10.0
+"""Seconds until a call stands again at another node: about one after a drain, four after a kill, on a machine with time."""
 COMES_BACK = 20.0
 """Seconds in which a socket that waits longer each time is back, the answer is written, and the next file is spoken."""
 
@@ -82,11 +84,9 @@ async def test_the_call_goes_on_at_a_node_that_was_killed_and_started_again(
     assert f"coach > You said: {THEN}" in said
 
 
-@pytest.mark.parametrize(
-    ("how", "words", "within"), [("drained", "long: tell me a story", 2.0), ("killed", "slow: are you there", 8.0)]
-)
+@pytest.mark.parametrize(("how", "words"), [("drained", "long: tell me a story"), ("killed", "slow: are you there")])
 async def test_the_call_goes_on_at_another_node(
-    mongo: ReplicaSet, valkey: Valkey, tmp_path: Path, how: str, words: str, within: float
+    mongo: ReplicaSet, valkey: Valkey, tmp_path: Path, how: str, words: str
 ) -> None:
     async with (
         providers() as (speech, settings),
@@ -106,5 +106,5 @@ async def test_the_call_goes_on_at_another_node(
     assert (code, wrong) == (0, ""), said
     assert f"coach > You said: {THEN}" in said
     (took,) = re.findall(r"connected anew after (\d\.\d) s", said)
-    assert float(took) < within
+    assert float(took) < MOVED
     assert re.search(r"good\.wav: answered \d+ ms after", said)

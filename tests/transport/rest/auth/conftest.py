@@ -185,7 +185,9 @@ class House:
 
     async def _counters(self) -> RedisCounters:
         redis = await self.stack.enter_async_context(redis_connected(self.redis_url, _nobody_told))
-        return await self.stack.enter_async_context(counters(redis, Secrets(bytes(32)).digest, _nobody_told))
+        return await self.stack.enter_async_context(
+            counters(redis, Secrets(bytes(32)).digest, _nobody_told, time_limit=5.0)
+        )
 
 
 @pytest_asyncio.fixture
