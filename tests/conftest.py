@@ -1,6 +1,5 @@
 """Real servers for tests: one mongod and one Valkey per session, private ones for tests that break them."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import uvloop
 from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
@@ -19,11 +17,6 @@ from tests.valkey_cluster import Cluster, StartCluster, valkey_cluster
 StartMongo = Callable[[], Awaitable[ReplicaSet]]
 StartValkey = Callable[[], Awaitable[Valkey]]
 StartReplicaSet = Callable[..., Awaitable[ReplicaSet]]
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The server's: uvloop's timers and sockets differ in details from asyncio's."""
-    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from unittest.mock import Mock
 
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from actors.media import FRAME, HEARD_RATE, SPOKEN_RATE, Heard
@@ -243,19 +244,23 @@ def test_the_node_s_tally_gets_what_became_of_the_sound() -> None:
     run_virtually(main())
 
 
-async def test_in_the_loop_of_the_server_a_gap_that_is_overdue_is_heard_over() -> None:
+def test_in_the_loop_of_the_server_a_gap_that_is_overdue_is_heard_over() -> None:
     """Its timers are other ones than those of virtual time, at first for what is due at once."""
-    inbound = InboundAudio(Counter())
-    packets = stream(spoken(1))
-    for packet in [*packets[:5], *packets[6:8]]:
-        inbound.receive(packet)
-    await asyncio.sleep(PATIENCE - 0.0005)
-    inbound.receive(packets[8])
-    await asyncio.sleep(2 * FRAME)
-    inbound.receive(packets[9])
-    assert len(await inbound.hear()) == 10
-    assert inbound.counts.failed == 0
-    inbound.close()
+
+    async def main() -> None:
+        inbound = InboundAudio(Counter())
+        packets = stream(spoken(1))
+        for packet in [*packets[:5], *packets[6:8]]:
+            inbound.receive(packet)
+        await asyncio.sleep(PATIENCE - 0.0005)
+        inbound.receive(packets[8])
+        await asyncio.sleep(2 * FRAME)
+        inbound.receive(packets[9])
+        assert len(await inbound.hear()) == 10
+        assert inbound.counts.failed == 0
+        inbound.close()
+
+    uvloop.run(main())
 
 
 def test_a_packet_that_fails_by_a_bug_is_lost_and_the_next_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
